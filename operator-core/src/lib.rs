@@ -1,1 +1,41 @@
-//! Not yet.
+//! Observe a distributed database, decide whether it is healthy, act on it.
+//!
+//! This crate holds the vocabulary and the composition, and does no I/O: a *subject* (a kind of database) implements
+//! [`Subject`], mostly one question to the system a method; [`SubjectExt`] asks them together, with deadlines,
+//! partial failure and a verdict on how far the answer can be trusted ([`Observation`]).
+//!
+//! ```
+//! use operator_core::{InMemorySubject, Scope, Store, StoreState, SubjectExt, TrustVerdict};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), operator_core::Error> {
+//! let subject = InMemorySubject::new("demo").with_stores([Store::new(1.into(), "127.0.0.1:20160", StoreState::Up)]);
+//! let observation = subject.observe(&Scope::all()).await?;
+//! assert_eq!(observation.stores.as_deref().map(<[Store]>::len), Some(1));
+//! assert_eq!(observation.trust.verdict, TrustVerdict::Complete);
+//! # Ok(())
+//! # }
+//! ```
+
+mod types;
+mod error;
+mod clock;
+mod capability;
+mod subject;
+mod observation;
+mod memory;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
+pub use clock::Clock;
+pub use error::{Error, ErrorKind, PartError, Result};
+pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
+pub use subject::{Subject, SubjectExt};
+pub use types::{
+    ClusterMetrics, DownPeer, Epoch, HotKind, HotRegion, HotRegionQuery, Key, KeyRange, LeadershipChange,
+    LeadershipChangeKind, Member, MemberId, ParseIdError, ParseKeyError, ParseRegardingError, Peer, PeerId,
+    PeerRole, Regarding, Region, RegionHealth, RegionId, RegionPage, RegionProblem, RegionQuery, Signal,
+    SignalValue, Store, StoreId, StoreMetrics, StoreState,
+};
+//pub use memory::InMemorySubject;

@@ -1,0 +1,1 @@
+//! The suite that any implementer of [`Subject`](crate::Subject) runs against its own.

@@ -1,0 +1,1 @@
+//! A subject that holds what it was given.
