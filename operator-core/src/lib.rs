@@ -30,6 +30,7 @@ pub mod conformance;
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, PartError, Result};
+pub use memory::InMemorySubject;
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
 pub use subject::{Subject, SubjectExt};
 pub use types::{
@@ -38,4 +39,3 @@ pub use types::{
     PeerRole, Regarding, Region, RegionHealth, RegionId, RegionPage, RegionProblem, RegionQuery, Signal,
     SignalValue, Store, StoreId, StoreMetrics, StoreState,
 };
-//pub use memory::InMemorySubject;
