@@ -1,0 +1,188 @@
+//! A recorded state over real HTTP.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::Response;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinSet;
+
+use crate::{Answer, Port, Recording};
+
+/// Serves one recorded state on loopback ports of its own, until it is dropped: one for each PD, one for each store's
+/// status port. Ports that were closed are closed; one that was silent accepts and never answers.
+///
+/// Answers are as recorded, but for one thing: so that they can be dialled, members' client URLs and stores' status
+/// addresses are those of the loopback ports.
+#[derive(Debug)]
+pub struct ReplayServer {
+    addresses: HashMap<String, SocketAddr>,
+    recording: Arc<Recording>,
+    /// Bound and never listening: refuses, and nobody else is given the port meanwhile.
+    _closed: Vec<TcpSocket>,
+    _tasks: JoinSet<()>,
+}
+
+impl ReplayServer {
+    /// Serves the state of this name.
+    ///
+    /// # Errors
+    /// The recording cannot be read or no port can be opened.
+    pub async fn start(state: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let recording = Arc::new(Recording::load(state)?);
+        let mut sockets = Vec::new();
+        let mut addresses = HashMap::new();
+        for host in Recording::hosts() {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            addresses.insert(host.clone(), socket.local_addr()?);
+            sockets.push((host, socket));
+        }
+        let names = Arc::new(Names::new(&addresses));
+        let mut closed = Vec::new();
+        let mut tasks = JoinSet::new();
+        for (host, socket) in sockets {
+            match recording.port(&host) {
+                Port::Closed => closed.push(socket),
+                Port::Silent => drop(tasks.spawn(accept_in_silence(socket.listen(64)?))),
+                Port::Open => {
+                    let listener = socket.listen(64)?;
+                    let router = router(host, Arc::clone(&recording), Arc::clone(&names));
+                    tasks.spawn(async move {
+                        // Ends with the set of tasks that it belongs to.
+                        let _ = axum::serve(listener, router).await;
+                    });
+                }
+            }
+        }
+        Ok(Self { addresses, recording, _closed: closed, _tasks: tasks })
+    }
+
+    /// The state that is served.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    /// PD's endpoints, the one that was asked first, dead ones last.
+    pub fn pd_endpoints(&self) -> Vec<String> {
+        let endpoints = self.recording.pd_endpoints();
+        endpoints.into_iter().map(|url| Names::new(&self.addresses).rename(&url)).collect()
+    }
+
+    /// The loopback address that stands for `host`, `name:port` of the recorded cluster.
+    pub fn address(&self, host: &str) -> Option<SocketAddr> {
+        self.addresses.get(host).copied()
+    }
+}
+
+/// Which loopback port stands for which host of the recorded cluster.
+#[derive(Debug)]
+struct Names(Vec<(String, String)>);
+
+impl Names {
+    fn new(addresses: &HashMap<String, SocketAddr>) -> Self {
+        Self(addresses.iter().map(|(host, address)| (host.clone(), address.to_string())).collect())
+    }
+
+    fn rename(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (host, address)| text.replace(host, address))
+    }
+}
+
+fn router(host: String, recording: Arc<Recording>, names: Arc<Names>) -> Router {
+    Router::new().fallback(move |method: Method, uri: Uri| async move {
+        let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
+        if method == Method::GET {
+            respond(recording.answer(&host, target), &names)
+        } else {
+            let mut refused = Response::new(Body::empty());
+            *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            refused
+        }
+    })
+}
+
+fn respond(answer: Answer, names: &Names) -> Response {
+    // Only JSON names addresses that anybody dials: a page of metrics stays as it is.
+    let is_json = matches!(answer.body.first(), Some(b'{' | b'['));
+    let body = match std::str::from_utf8(&answer.body) {
+        Ok(text) if is_json => Body::from(names.rename(text)),
+        _ => Body::from(answer.body.clone()),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(value) = answer.content_type.and_then(|value| value.parse().ok()) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}
+
+async fn accept_in_silence(listener: TcpListener) {
+    let mut held = Vec::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        held.push(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn get(server: &ReplayServer, host: &str, target: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(server.address(host).unwrap()).await?;
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn a_recorded_answer_comes_back_with_addresses_that_can_be_dialled() {
+        let server = ReplayServer::start("two-stores-lost").await.unwrap();
+        let answer = get(&server, "pd1:2379", "/pd/api/v1/stores").await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("content-type: application/json; charset=UTF-8"), "{answer}");
+        for store in ["tikv0:20180", "tikv1:20180", "tikv2:20180"] {
+            assert!(
+                answer.contains(&format!("\"{}\"", server.address(store).unwrap()))
+                    && !answer.contains(store)
+            );
+        }
+        let status = get(&server, "tikv0:20180", "/status").await.unwrap();
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        let region = get(&server, "tikv0:20180", "/region/2").await.unwrap();
+        assert!(region.contains(r#""leader_id":0"#), "{region}");
+        let refused = get(&server, "tikv1:20180", "/status").await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_store_accepts_and_is_silent() {
+        let server = ReplayServer::start("store-disconnected").await.unwrap();
+        let asked = get(&server, "tikv2:20180", "/status");
+        assert!(tokio::time::timeout(Duration::from_millis(300), asked).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_error_of_pd_comes_back_as_it_was() {
+        let server = ReplayServer::start("pd-no-quorum").await.unwrap();
+        let endpoints = server.pd_endpoints();
+        assert_eq!(endpoints[0], format!("http://{}", server.address("pd0:2379").unwrap()));
+        let answer = get(&server, "pd0:2379", "/pd/api/v1/regions/key?limit=1024&key=").await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 500")
+                && answer.ends_with("[PD:apiutil:ErrRedirect]redirect failed\n")
+        );
+        assert!(get(&server, "pd1:2379", "/pd/api/v1/stores").await.is_err());
+    }
+}
