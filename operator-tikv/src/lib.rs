@@ -1,1 +1,8 @@
-//! Not yet.
+//! TiKV as a subject of operator: a PD client that knows how PD really behaves.
+
+pub mod config;
+mod error;
+pub mod http;
+
+pub use config::TikvConfig;
+pub use error::{Call, Error, TimeoutPhase};

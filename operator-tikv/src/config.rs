@@ -1,0 +1,121 @@
+//! How to reach a TiKV cluster.
+
+use std::str::FromStr;
+
+use crate::Error;
+use crate::http::{Endpoint, HeaderMap, HttpClient, Limits, ReqwestTransport, TlsConfig, Transport};
+
+/// Regions asked for at once, if nothing else is said.
+const DEFAULT_PAGE_SIZE: u32 = 1_024;
+/// The longest page that PD gives (`limit` above it is cut silently).
+const MAX_PAGE_SIZE: u32 = 10_240;
+
+/// Where PD is and how to talk to it.
+///
+/// ```
+/// use operator_tikv::TikvConfig;
+///
+/// let config: TikvConfig = "pd0:2379,pd1:2379,pd2:2379".parse()?;
+/// assert_eq!(config.endpoints.len(), 3);
+/// # Ok::<(), operator_tikv::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TikvConfig {
+    /// The members of PD, or one address in front of them; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// The CA and the client certificate. Endpoints without a scheme are `https` if this is set.
+    pub tls: Option<TlsConfig>,
+    /// What bounds a request.
+    pub limits: Limits,
+    /// Sent to the endpoints, such as a gateway's token; all marked as sensitive.
+    headers: HeaderMap,
+    /// How many regions are asked for at once, 1 to 10,240.
+    pub page_size: u32,
+}
+
+impl TikvConfig {
+    /// The defaults for these endpoints.
+    pub fn new(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        Self {
+            endpoints: endpoints.into_iter().collect(),
+            tls: None,
+            limits: Limits::default(),
+            headers: HeaderMap::new(),
+            page_size: DEFAULT_PAGE_SIZE,
+        }
+    }
+
+    /// The same with TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: TlsConfig) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same with these headers on every request to the endpoints. Their values are never shown.
+    #[must_use]
+    pub fn with_headers(self, mut headers: HeaderMap) -> Self {
+        for value in headers.values_mut() {
+            value.set_sensitive(true);
+        }
+        Self { headers, ..self }
+    }
+
+    /// The same with another page size.
+    #[must_use]
+    pub fn with_page_size(self, page_size: u32) -> Self {
+        Self { page_size, ..self }
+    }
+
+    /// # Errors
+    /// [`Error::Config`] naming the first field that cannot be used.
+    pub fn validate(&self) -> Result<(), Error> {
+        let invalid = |field, message: String| Err(Error::Config { field, message });
+        if self.endpoints.is_empty() {
+            return invalid("endpoints", "name at least one, such as http://127.0.0.1:2379".to_owned());
+        }
+        if !(1..=MAX_PAGE_SIZE).contains(&self.page_size) {
+            return invalid("page_size", format!("{} is not between 1 and {MAX_PAGE_SIZE}", self.page_size));
+        }
+        self.limits.validate()
+    }
+
+    /// A client over the network.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field that cannot be used.
+    pub fn client(&self) -> Result<HttpClient, Error> {
+        self.client_over(ReqwestTransport::new(self.tls.as_ref(), self.limits.connect_timeout)?)
+    }
+
+    /// A client over another transport, such as a simulator.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field that cannot be used.
+    pub fn client_over(&self, transport: impl Transport) -> Result<HttpClient, Error> {
+        self.validate()?;
+        let endpoints = self.endpoints.iter().cloned();
+        let endpoints: Vec<_> = match &self.tls {
+            Some(_) => endpoints.map(Endpoint::prefer_https).collect(),
+            None => endpoints.collect(),
+        };
+        Ok(HttpClient::new(transport, endpoints, self.limits.clone())?.with_headers(self.headers.clone()))
+    }
+}
+
+impl FromStr for TikvConfig {
+    type Err = Error;
+
+    /// Endpoints separated by commas.
+    fn from_str(endpoints: &str) -> Result<Self, Error> {
+        let config = Self::new(Endpoint::list(endpoints)?);
+        config.validate()?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,349 @@
+//! What can go wrong between operator and a TiKV cluster.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use operator_core::ErrorKind;
+
+use crate::http::{
+    BodyShape, Endpoint, Method, ParseEndpointError, PdError, TransportError, TransportErrorKind,
+};
+
+/// What was asked of whom: named by every error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The server, without user and password.
+    pub endpoint: Endpoint,
+    /// The path with its query.
+    pub path: String,
+}
+
+impl Call {
+    /// A call of `path` at `endpoint`.
+    pub fn new(method: Method, endpoint: Endpoint, path: impl Into<String>) -> Self {
+        Self { method, endpoint, path: path.into() }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.endpoint, crate::http::printable(&self.path))
+    }
+}
+
+/// The errors of this crate. Each message says what happened and, where it helps, what to try.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting cannot be used.
+    #[error("{field}: {message}")]
+    Config {
+        /// The field of [`TikvConfig`](crate::TikvConfig) or the argument.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// No answer: no connection, or it broke.
+    #[error("{call}: {}{}", .source.message, unreachable_hint(.source.kind, .call))]
+    Unreachable {
+        /// What was asked of whom.
+        call: Call,
+        /// How it failed.
+        source: TransportError,
+    },
+    /// No answer in time.
+    #[error("{call}: {} {}", .phase, Seconds(*.after))]
+    Timeout {
+        /// What was asked of whom.
+        call: Call,
+        /// What was waited for.
+        phase: TimeoutPhase,
+        /// How long.
+        after: Duration,
+    },
+    /// A redirect. They are never followed.
+    #[error(
+        "{call}: answered {status} and points to {location:?}; redirects are not followed, because PD sends none: \
+         give PD's own address instead of that of what stands in front of it"
+    )]
+    Redirect {
+        /// What was asked of whom.
+        call: Call,
+        /// The status, 300 to 399.
+        status: u16,
+        /// Where it points to, without query and password.
+        location: String,
+    },
+    /// A status that is neither 2xx nor a redirect.
+    #[error("{call}: answered {status}: {pd}{}", status_hint(*.status, .pd))]
+    Status {
+        /// What was asked of whom.
+        call: Call,
+        /// The status.
+        status: u16,
+        /// What the body said.
+        pd: Box<PdError>,
+        /// The first 200 characters of the body.
+        body: String,
+    },
+    /// Every member was asked, most more than once, and none could answer.
+    #[error("{}", unavailable(*.no_leader, *.tries, *.waited, .failures))]
+    Unavailable {
+        /// Whether a member was there and said that PD has no leader; otherwise none was reached.
+        no_leader: bool,
+        /// The requests sent.
+        tries: u32,
+        /// How long it went on.
+        waited: Duration,
+        /// The last failure of each member, in the order of the configuration.
+        failures: Vec<Error>,
+    },
+    /// A body longer than the limit. The rest was not read.
+    #[error(
+        "{call}: the body is longer than the limit of {limit_bytes} bytes; raise limits.max_body_bytes if that is right"
+    )]
+    TooLarge {
+        /// What was asked of whom.
+        call: Call,
+        /// The limit, in decoded bytes.
+        limit_bytes: usize,
+    },
+    /// A 2xx whose body could not be understood.
+    #[error("{call}: answered {status}, but {message}; the body begins with {body:?}")]
+    Protocol {
+        /// What was asked of whom.
+        call: Call,
+        /// The status.
+        status: u16,
+        /// What is wrong with the body.
+        message: String,
+        /// The first 200 characters of the body.
+        body: String,
+    },
+    /// A 2xx that says that there is no such thing, such as PD's region with `id: 0`.
+    #[error("{call}: {message}")]
+    NotFound {
+        /// What was asked of whom.
+        call: Call,
+        /// What there is not.
+        message: String,
+    },
+}
+
+/// What was waited for in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeoutPhase {
+    /// A connection.
+    Connect,
+    /// The head of the answer.
+    Head,
+    /// The next piece of the body.
+    Body,
+    /// The end of the body, which kept coming.
+    Total,
+}
+
+impl fmt::Display for TimeoutPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "no connection within",
+            Self::Head => "no answer within",
+            Self::Body => "the answer stopped in the middle for",
+            Self::Total => "the answer was not complete after",
+        })
+    }
+}
+
+impl Error {
+    /// What was asked of whom, if a single request failed.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Unreachable { call, .. }
+            | Self::Timeout { call, .. }
+            | Self::Redirect { call, .. }
+            | Self::Status { call, .. }
+            | Self::TooLarge { call, .. }
+            | Self::Protocol { call, .. }
+            | Self::NotFound { call, .. } => Some(call),
+            Self::Config { .. } | Self::Unavailable { .. } => None,
+        }
+    }
+
+    /// What PD's body said, if it answered with an error.
+    pub fn pd(&self) -> Option<&PdError> {
+        match self {
+            Self::Status { pd, .. } => Some(pd),
+            _ => None,
+        }
+    }
+
+    /// The status, if an answer came.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Redirect { status, .. } | Self::Status { status, .. } | Self::Protocol { status, .. } => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether PD says that no store has joined yet. A PD that is becoming leader says so too, for a moment;
+    /// [`HttpClient::get`](crate::http::HttpClient::get) has waited for that to pass.
+    pub fn is_not_bootstrapped(&self) -> bool {
+        match self {
+            Self::Unavailable { no_leader: false, failures, .. } => {
+                !failures.is_empty() && failures.iter().all(Self::is_not_bootstrapped)
+            }
+            _ => self.pd().is_some_and(|pd| pd.is("ErrNotBootstrapped")),
+        }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config { .. } => ErrorKind::InvalidInput,
+            Self::Unreachable { source, .. } => match source.kind {
+                TransportErrorKind::Tls => ErrorKind::Unauthorized,
+                TransportErrorKind::ConnectTimeout => ErrorKind::Timeout,
+                _ => ErrorKind::Unavailable,
+            },
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Redirect { .. } | Self::Protocol { .. } => ErrorKind::Protocol,
+            Self::Status { call, status, pd, .. } => status_kind(call.method, *status, pd),
+            Self::Unavailable { no_leader: true, .. } => ErrorKind::Unavailable,
+            Self::Unavailable { failures, .. } => {
+                let mut kinds = failures.iter().map(Self::kind);
+                match kinds.next() {
+                    Some(first) if kinds.all(|kind| kind == first) => first,
+                    _ => ErrorKind::Unavailable,
+                }
+            }
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+        }
+    }
+
+    /// Whether the same question may be answered later without anybody changing it.
+    pub fn is_retryable(&self) -> bool {
+        self.kind().is_retryable()
+    }
+
+    /// As an error of the core, of the method `operation`.
+    pub fn during(self, operation: impl Into<Cow<'static, str>>) -> operator_core::Error {
+        let error = operator_core::Error::new(self.kind(), operation, self.to_string());
+        let error = match &self {
+            Self::Unavailable { failures, .. } => {
+                let asked: Vec<_> = failures
+                    .iter()
+                    .filter_map(|failure| Some(failure.call()?.endpoint.to_string()))
+                    .collect();
+                if asked.is_empty() { error } else { error.at(asked.join(",")) }
+            }
+            _ => match self.call() {
+                Some(call) => error.at(call.endpoint.to_string()),
+                None => error,
+            },
+        };
+        error.because(self)
+    }
+}
+
+impl From<Error> for operator_core::Error {
+    fn from(error: Error) -> Self {
+        error.during("tikv")
+    }
+}
+
+impl From<ParseEndpointError> for Error {
+    fn from(error: ParseEndpointError) -> Self {
+        Self::Config { field: "endpoints", message: error.to_string() }
+    }
+}
+
+fn status_kind(method: Method, status: u16, pd: &PdError) -> ErrorKind {
+    if pd.is("ErrNotBootstrapped") {
+        return ErrorKind::Unavailable;
+    }
+    if pd.code.as_ref().is_some_and(|code| code.name.ends_with("NotFound")) {
+        return ErrorKind::NotFound;
+    }
+    match status {
+        401 | 403 | 407 => ErrorKind::Unauthorized,
+        // A router that does not know the path, not a handler that does not know the thing.
+        404 if pd.message == "404 page not found" => ErrorKind::Unsupported,
+        404 if pd.shape == BodyShape::Html => ErrorKind::Protocol,
+        404 | 410 => ErrorKind::NotFound,
+        405 | 501 => ErrorKind::Unsupported,
+        400 | 422 => ErrorKind::InvalidInput,
+        408 | 504 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 | 502 | 503 => ErrorKind::Unavailable,
+        400..=499 => ErrorKind::Refused,
+        // PD refuses an action by 500; a question it cannot answer for the moment.
+        500..=599 if method.is_safe() => ErrorKind::Unavailable,
+        500..=599 => ErrorKind::Refused,
+        _ => ErrorKind::Protocol,
+    }
+}
+
+fn status_hint(status: u16, pd: &PdError) -> &'static str {
+    if pd.is("ErrNotBootstrapped") {
+        return "; PD runs, but no TiKV store has joined it yet";
+    }
+    match (status, pd.shape) {
+        (_, BodyShape::Html) => "; PD sends no web pages: is this a proxy's address?",
+        (401 | 403 | 407, _) => "; check the user and password, the token or the client certificate",
+        (404, _) if pd.message == "404 page not found" => {
+            "; is this PD's client address (port 2379), and does this version of PD know the path?"
+        }
+        (429, _) => "; PD limits the rate: ask less often",
+        _ => "",
+    }
+}
+
+fn unreachable_hint(kind: TransportErrorKind, call: &Call) -> &'static str {
+    match kind {
+        TransportErrorKind::Dns => "; check the host name",
+        TransportErrorKind::Connect => "; check host and port, and that the server runs",
+        TransportErrorKind::ConnectTimeout => {
+            "; check host and port, and that a firewall lets the connection through"
+        }
+        TransportErrorKind::Tls => {
+            "; check that the port speaks TLS, the CA (--cacert), the names in the server's certificate, and the \
+             client certificate (--cert, --key)"
+        }
+        TransportErrorKind::Reset if !call.endpoint.is_https() => {
+            "; if the server speaks TLS, write https:// or give --cacert"
+        }
+        _ => "",
+    }
+}
+
+fn unavailable(no_leader: bool, tries: u32, waited: Duration, failures: &[Error]) -> String {
+    let each: Vec<_> = failures.iter().map(Error::to_string).collect();
+    let members = failures.len();
+    let what = if no_leader {
+        "PD has no leader: an election takes about 15 s; without a majority of its members there is none"
+    } else {
+        "no member could answer"
+    };
+    format!("{what} (asked {members} members {tries} times in {}): {}", Seconds(waited), each.join(" | "))
+}
+
+/// A duration as a person says it.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < Duration::from_secs(1) {
+            write!(f, "{} ms", self.0.as_millis())
+        } else {
+            write!(f, "{:.1} s", self.0.as_secs_f64())
+        }
+    }
+}
