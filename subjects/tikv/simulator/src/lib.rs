@@ -1,1 +1,41 @@
-//! Not yet.
+//! A seeded model of a TiKV cluster that answers as PD and TiKV do.
+//!
+//! [`Simulator`] is the heart: it is asked with [`Simulator::answer`], and time passes only in
+//! [`Simulator::advance`], so that a test of half an hour takes a millisecond and always ends in the same way.
+//! [`Server`] puts every node of it on a loopback port.
+//!
+//! What is true (`model`) is kept apart from what PD knows (`pd`): PD learns from heartbeats, forgets when its leader
+//! changes, and goes on showing what it was told last.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tikv_simulator::{Config, Request, Scenario, Simulator};
+//!
+//! let mut cluster = Simulator::new(Config::new(Scenario::StoreCrash));
+//! cluster.advance(Scenario::StoreCrash.shows_after());
+//! let reply = cluster.answer("pd0:2379", &Request::get("/pd/api/v1/stores"));
+//! assert_eq!(reply.status(), Some(200));
+//! assert!(String::from_utf8_lossy(reply.body()).contains("Disconnected"));
+//! ```
+#![forbid(unsafe_code)]
+
+mod scenario;
+mod config;
+mod event;
+mod http;
+mod random;
+mod model;
+mod pd;
+mod store;
+mod simulator;
+mod dynamics;
+mod truth;
+mod server;
+
+pub use config::Config;
+pub use event::{Event, Fault, NodeId};
+pub use http::{Received, Reply, Request, RequestLog};
+pub use scenario::{Scenario, UnknownScenario};
+pub use server::{Server, ServerError};
+pub use simulator::{NodeInfo, Reachable, Simulator};
+pub use truth::{StoreTruth, Truth};

@@ -1,0 +1,305 @@
+//! What happens when something is due, and what events do.
+
+use chrono::TimeDelta;
+
+use crate::event::{Event, NodeId};
+use crate::model::{Filling, Load, Peer, Process, Role};
+use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, Step, TICK};
+use crate::simulator::{Simulator, Task};
+
+impl Simulator {
+    pub(crate) fn run(&mut self, task: Task) {
+        match task {
+            Task::StoreBeat(id) => self.store_beat(id),
+            Task::RegionBeat(id) => self.region_beat(id),
+            Task::Election(id) => self.election(id),
+            Task::PdElection => self.pd_election(),
+            Task::Schedule => {
+                self.schedule();
+                self.later(TICK, Task::Schedule);
+            }
+            Task::RestartPds => {
+                for index in 0..self.pd.members.list.len() {
+                    self.restart_pd(index);
+                }
+            }
+            Task::Script(number) => {
+                if let Some(event) = self.take_script(number) {
+                    self.apply(event);
+                }
+            }
+        }
+    }
+
+    /// Makes something happen now.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Crash(node) => self.stop(node, Process::Dead),
+            Event::Hang(node) => self.stop(node, Process::Hung),
+            Event::Restart(NodeId::Pd(index)) => self.restart_pd(index),
+            Event::Restart(NodeId::Store(id)) => self.restart_store(id),
+            Event::RestartAllPds => {
+                for index in 0..self.pd.members.list.len() {
+                    self.stop(NodeId::Pd(index), Process::Dead);
+                }
+                self.later(TimeDelta::seconds(1), Task::RestartPds);
+            }
+            Event::Slow(id) | Event::Fast(id) => {
+                if let Some(store) = self.cluster.stores.get_mut(&id) {
+                    store.slow = matches!(event, Event::Slow(_));
+                }
+            }
+            Event::Fill { store, seconds } => {
+                let from = self.cluster.now;
+                if let Some(store) = self.cluster.stores.get_mut(&store) {
+                    let over = TimeDelta::seconds(i64::try_from(seconds.min(1 << 31)).unwrap_or(60));
+                    store.filling = Some(Filling { from, over, from_bytes: store.other_bytes });
+                }
+            }
+            Event::TakeOffline(id) => {
+                self.touch_store(id);
+                self.pd.take_offline(&self.cluster, id);
+            }
+            Event::AddStore => {
+                if self.pd.bootstrapped_at.is_some() {
+                    let id = self.cluster.regions.new_id();
+                    self.join(id, self.cluster.now);
+                }
+            }
+            Event::Heat { region, written_bytes_per_second, read_bytes_per_second } => {
+                if self.touch(region)
+                    && let Some(region) = self.cluster.regions.get_mut(region)
+                {
+                    region.load = Load {
+                        written_bytes_per_second: written_bytes_per_second as f64,
+                        read_bytes_per_second: read_bytes_per_second as f64,
+                    };
+                }
+            }
+            Event::Split(id) => self.split(id),
+            Event::MergeWithNext(id) => {
+                if self.touch(id)
+                    && let Some(gone) = self.cluster.regions.merge_with_next(id)
+                {
+                    self.pd.forget_region(gone);
+                    self.report(id, false);
+                }
+            }
+            Event::TransferLeader { region, to_store } => {
+                self.step(Step::Transfer { region, to: to_store });
+            }
+            Event::ResignPdLeader => {
+                if let Some(leader) = self.pd.members.leader {
+                    let count = self.pd.members.list.len();
+                    let next =
+                        (1..count).map(|n| (leader + n) % count).find(|n| self.pd.members.is_alive(*n));
+                    if next.is_some() {
+                        self.pd.lose_leader(self.cluster.now);
+                        self.pd.members.leader = next;
+                        self.new_leader_of_pd(Source::Synced);
+                    }
+                }
+            }
+            Event::SetMaxStoreDownTime(seconds) => {
+                self.pd.max_store_down =
+                    TimeDelta::seconds(i64::try_from(seconds.min(1 << 31)).unwrap_or(1_800));
+            }
+        }
+    }
+
+    fn stop(&mut self, node: NodeId, process: Process) {
+        let now = self.cluster.now;
+        match node {
+            NodeId::Pd(index) => {
+                let Some(member) = self.pd.members.list.get_mut(index) else { return };
+                if member.process == Process::Dead {
+                    return;
+                }
+                member.process = process;
+                let led = self.pd.members.leader == Some(index);
+                if led || (self.pd.members.leader.is_some() && !self.pd.members.has_quorum()) {
+                    self.pd.lose_leader(now);
+                    let takes = Members::election_takes(&mut self.random, true);
+                    self.later(takes, Task::PdElection);
+                }
+            }
+            NodeId::Store(id) => {
+                let Some(store) = self.cluster.stores.get_mut(&id) else { return };
+                if store.process == Process::Dead {
+                    return;
+                }
+                store.process = process;
+                store.stopped_at.get_or_insert(now);
+                for region in self.touch_store(id) {
+                    let Some(held) = self.cluster.regions.get_mut(region) else { continue };
+                    if held.leader.is_some_and(|leader| leader.store == id) {
+                        held.leader = None;
+                    }
+                    // An election timeout is 10 to 20 s; a leader that lost its quorum notices as late.
+                    self.elect_within(region, 10_000, 20_000);
+                }
+            }
+        }
+    }
+
+    fn elect_within(&mut self, region: u64, low_ms: u64, high_ms: u64) {
+        let after = i64::try_from(self.random.between(low_ms, high_ms)).unwrap_or(15_000);
+        self.later(TimeDelta::milliseconds(after), Task::Election(region));
+    }
+
+    fn restart_pd(&mut self, index: usize) {
+        let now = self.cluster.now;
+        let Some(member) = self.pd.members.list.get_mut(index) else { return };
+        match member.process {
+            Process::Running => return,
+            Process::Dead => member.started_at = now,
+            Process::Hung => {}
+        }
+        member.process = Process::Running;
+        if self.pd.members.leader.is_none() {
+            let takes = Members::election_takes(&mut self.random, false);
+            self.later(takes, Task::PdElection);
+        }
+    }
+
+    fn restart_store(&mut self, id: u64) {
+        let now = self.cluster.now;
+        let Some(store) = self.cluster.stores.get_mut(&id) else { return };
+        match store.process {
+            Process::Running => return,
+            Process::Dead => store.started_at = now,
+            Process::Hung => {}
+        }
+        store.process = Process::Running;
+        store.stopped_at = None;
+        if let Some(meta) = self.pd.stores.get_mut(&id) {
+            meta.started_at = store.started_at;
+        }
+        let regions: Vec<_> =
+            self.cluster.regions.held().filter(|r| r.leader.is_none()).map(|r| r.id).collect();
+        for region in regions {
+            self.elect_within(region, 1_000, 11_000);
+        }
+        self.pd.store_beat(&self.cluster, id, now);
+    }
+
+    fn store_beat(&mut self, id: u64) {
+        if let Some(store) = self.cluster.stores.get_mut(&id) {
+            store.update_slow_score();
+        }
+        let tombstone = self.pd.bury_if_empty(&self.cluster, id);
+        if tombstone || self.cluster.is_alive(id) {
+            self.pd.store_beat(&self.cluster, id, self.cluster.now);
+        }
+        self.later(STORE_BEAT, Task::StoreBeat(id));
+    }
+
+    fn region_beat(&mut self, id: u64) {
+        if !self.cluster.regions.is_held(id) {
+            return;
+        }
+        // A region asks PD for the ids of its halves, so it cannot split without PD.
+        if self.cluster.grow(id) && self.pd.memory.is_some() {
+            self.split(id);
+        }
+        self.report(id, true);
+        self.later(REGION_BEAT, Task::RegionBeat(id));
+    }
+
+    /// The leader of a region tells PD how it is.
+    fn report(&mut self, id: u64, periodic: bool) {
+        self.pd.region_beat(&self.cluster, id, periodic);
+    }
+
+    fn split(&mut self, id: u64) {
+        if !self.touch(id) {
+            return;
+        }
+        if let Some(left) = self.cluster.regions.split(id) {
+            self.report(left, false);
+            self.report(id, false);
+            self.later(REGION_BEAT, Task::RegionBeat(left));
+        }
+    }
+
+    fn election(&mut self, id: u64) {
+        let alive = |store| self.cluster.is_alive(store);
+        let Some(region) = self.cluster.regions.get(id) else { return };
+        let (quorum, leader) = (region.has_quorum(alive), region.leader);
+        let candidates: Vec<_> = region.voters().filter(|peer| alive(peer.store)).collect();
+        if leader.is_some_and(|leader| alive(leader.store)) && quorum {
+            return;
+        }
+        let pick = usize::try_from(self.random.between(0, candidates.len() as u64)).unwrap_or(0);
+        let Some(region) = self.cluster.regions.get_mut(id) else { return };
+        if !quorum {
+            region.leader = None;
+            return;
+        }
+        if let Some(winner) = candidates.get(pick) {
+            region.term += 1;
+            region.voted = winner.id;
+            region.leader = Some(*winner);
+            self.report(id, false);
+        }
+    }
+
+    fn pd_election(&mut self) {
+        let lost_at = self.pd.members.lost_at;
+        if let Some(leader) = self.pd.members.elect(&mut self.random) {
+            let kept = self.pd.members.list.get(leader).is_some_and(|member| member.started_at < lost_at);
+            self.new_leader_of_pd(if kept { Source::Synced } else { Source::Storage });
+        }
+    }
+
+    fn schedule(&mut self) {
+        for step in self.pd.schedule(&self.cluster) {
+            self.step(step);
+        }
+    }
+
+    /// A region does what an operator asks of it.
+    fn step(&mut self, step: Step) {
+        let id = match step {
+            Step::AddLearner { region, .. }
+            | Step::Replace { region, .. }
+            | Step::Transfer { region, .. } => region,
+        };
+        if !self.touch(id) {
+            return;
+        }
+        let new_peer = self.cluster.regions.new_id();
+        let alive: Vec<_> = self.cluster.stores.values().filter(|s| s.is_alive()).map(|s| s.id).collect();
+        let Some(region) = self.cluster.regions.get_mut(id) else { return };
+        match step {
+            Step::AddLearner { store, .. } => {
+                if region.peer_on(store).is_none() {
+                    region.peers.push(Peer { id: new_peer, store, role: Role::Learner });
+                    region.conf_ver += 1;
+                }
+            }
+            Step::Replace { from, to, .. } => {
+                for peer in region.peers.iter_mut().filter(|peer| peer.store == to) {
+                    peer.role = Role::Voter;
+                }
+                region.peers.retain(|peer| peer.store != from);
+                region.conf_ver += 4;
+                if region.leader.is_some_and(|leader| leader.store == from) {
+                    let next = region.voters().find(|peer| alive.contains(&peer.store));
+                    region.leader = next;
+                    region.voted = next.map_or(region.voted, |peer| peer.id);
+                    region.term += 1;
+                }
+            }
+            Step::Transfer { to, .. } => {
+                let next = region.voters().find(|peer| peer.store == to && alive.contains(&to));
+                if region.leader.is_some() && next.is_some() && next != region.leader {
+                    region.leader = next;
+                    region.voted = next.map_or(region.voted, |peer| peer.id);
+                    region.term += 1;
+                }
+            }
+        }
+        self.report(id, false);
+    }
+}
