@@ -24,7 +24,7 @@ mod capability;
 mod subject;
 mod observation;
 mod memory;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};

@@ -193,7 +193,7 @@ impl Default for RegionQuery {
 pub struct RegionPage {
     /// The regions; none twice in a stream.
     pub regions: Vec<Region>,
-    /// Ranges of keys before or between these regions that no region holds.
+    /// Ranges of keys before, between or, at the end of the stream, behind these regions that no region holds.
     pub gaps: Vec<KeyRange>,
     /// Ranges of keys that more than one region claims: a view taken in the middle of a split or merge.
     pub overlaps: Vec<KeyRange>,
