@@ -1,0 +1,213 @@
+//! The recordings and the simulator as an [`operator_tikv::http::Transport`], in the process: no sockets, so that
+//! tests can stop tokio's clock.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future;
+use operator_tikv::http::{
+    HeaderMap, HeaderName, HeaderValue, HttpRequest, HttpResponse, Transport, TransportError,
+    TransportErrorKind, Url,
+};
+use tikv_simulator::{Reply, Request, Simulator};
+use tokio::time::Instant;
+
+use crate::{Port, Recording};
+
+/// `host:port` of a URL.
+fn authority(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+fn refused() -> TransportError {
+    TransportError::new(TransportErrorKind::Connect, "connection refused")
+}
+
+fn response<'a>(
+    status: u16,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: bytes::Bytes,
+) -> HttpResponse {
+    let mut response = HttpResponse::whole(status, body);
+    let parsed = headers.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    });
+    response.headers = HeaderMap::from_iter(parsed);
+    response
+}
+
+/// Answers as the recorded cluster did, under the names it had: `http://pd0:2379`, `tikv0:20180`.
+#[derive(Debug, Clone)]
+pub struct ReplayTransport(Arc<Recording>);
+
+impl ReplayTransport {
+    /// Answers from `recording`.
+    pub fn new(recording: Recording) -> Self {
+        Self(Arc::new(recording))
+    }
+
+    /// The state that is replayed.
+    pub fn recording(&self) -> &Recording {
+        &self.0
+    }
+}
+
+#[async_trait]
+impl Transport for ReplayTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let host = authority(&request.url);
+        if !Recording::hosts().any(|known| known == host) {
+            return Err(TransportError::new(TransportErrorKind::Dns, format!("no such host: {host}")));
+        }
+        match self.0.port(&host) {
+            Port::Closed => Err(refused()),
+            Port::Silent => future::pending().await,
+            Port::Open => {
+                let answer = self.0.answer(&host, request.path_and_query());
+                let content_type = answer.content_type.as_deref().map(|value| ("content-type", value));
+                Ok(response(answer.status, content_type, answer.body))
+            }
+        }
+    }
+}
+
+type BeforeRequest = dyn FnMut(&mut Simulator, &Request) + Send;
+
+/// Answers as the simulated cluster does, whose time goes with tokio's.
+///
+/// Clones share the simulator.
+#[derive(Clone)]
+pub struct SimulatedTransport(Arc<Mutex<Shared>>);
+
+struct Shared {
+    simulator: Simulator,
+    /// Up to when the simulator has been advanced.
+    until: Instant,
+    before: Option<Box<BeforeRequest>>,
+}
+
+impl SimulatedTransport {
+    /// Lets `simulator` go on from now.
+    pub fn new(simulator: Simulator) -> Self {
+        Self(Arc::new(Mutex::new(Shared { simulator, until: Instant::now(), before: None })))
+    }
+
+    /// Calls `before` with every request before it is answered: what happens between two requests.
+    pub fn before_each(&self, before: impl FnMut(&mut Simulator, &Request) + Send + 'static) {
+        self.lock().before = Some(Box::new(before));
+    }
+
+    /// The simulator, brought up to the present.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Simulator) -> T) -> T {
+        let mut shared = self.lock();
+        shared.catch_up();
+        act(&mut shared.simulator)
+    }
+
+    /// Lets time pass, for tokio and for the simulator; tokio's clock must be paused.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+        self.lock().catch_up();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn catch_up(&mut self) {
+        let now = Instant::now();
+        self.simulator.advance(now.saturating_duration_since(self.until));
+        self.until = now;
+    }
+}
+
+impl fmt::Debug for SimulatedTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedTransport").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Transport for SimulatedTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let headers = request.headers.iter();
+        let asked = Request {
+            method: request.method.to_string(),
+            path_and_query: request.path_and_query().to_owned(),
+            headers: headers
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
+                .collect(),
+            body: request.body.unwrap_or_default(),
+        };
+        let reply = {
+            let mut shared = self.lock();
+            shared.catch_up();
+            let Shared { simulator, before, .. } = &mut *shared;
+            if let Some(before) = before {
+                before(simulator, &asked);
+            }
+            simulator.answer(&authority(&request.url), &asked)
+        };
+        match reply {
+            Reply::Refused => Err(refused()),
+            Reply::Silent => future::pending().await,
+            Reply::Answer { status, headers, body, delay } => {
+                tokio::time::sleep(delay).await;
+                Ok(response(
+                    status,
+                    headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+                    body,
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use operator_tikv::http::{Endpoint, HttpClient, Limits};
+    use tikv_simulator::{Config, Event, NodeId, Scenario};
+
+    use super::*;
+
+    fn client(transport: impl Transport, hosts: &[&str]) -> HttpClient {
+        let endpoints = hosts.iter().map(|host| host.parse::<Endpoint>().unwrap());
+        HttpClient::new(transport, endpoints, Limits::default()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_recorded_hosts_are_asked_by_their_names() {
+        let transport = ReplayTransport::new(Recording::load("store-disconnected").unwrap());
+        let pd = client(transport.clone(), &["pd1:2379"]);
+        let answer = pd.get("/pd/api/v1/regions/key?limit=3&key=&format=hex").await.unwrap();
+        assert!(answer.body.starts_with(br#"{"count":3,"regions":[{"id":"#), "{answer:?}");
+        let store = client(transport.clone(), &["tikv1:20180"]);
+        assert_eq!(store.get("/status").await.unwrap().body.len(), 0);
+        let hangs = client(transport.clone(), &["tikv2:20180"]).get("/status").await.unwrap_err();
+        assert_eq!(hangs.kind(), operator_core::ErrorKind::Timeout, "{hangs}");
+        let unknown = client(transport, &["tikv9:20180"]).get("/status").await.unwrap_err();
+        assert!(unknown.to_string().contains("no such host"), "{unknown}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_simulator_lives_in_tokios_time() {
+        let transport = SimulatedTransport::new(Simulator::new(Config::new(Scenario::Healthy)));
+        let pd = client(transport.clone(), &["pd0:2379"]);
+        let before = transport.with(|simulator| simulator.now());
+        transport.pass(Duration::from_secs(3600)).await;
+        assert_eq!((transport.with(|simulator| simulator.now()) - before).num_seconds(), 3600);
+        pd.get("/pd/api/v1/stores").await.unwrap();
+        transport.before_each(|simulator, _| simulator.apply(Event::Hang(NodeId::Pd(0))));
+        let error = pd.get("/pd/api/v1/stores").await.unwrap_err();
+        assert_eq!(error.kind(), operator_core::ErrorKind::Timeout, "{error}");
+        transport.before_each(|simulator, _| simulator.apply(Event::Crash(NodeId::Pd(0))));
+        let error = pd.get("/pd/api/v1/stores").await.unwrap_err();
+        assert!(error.to_string().contains("connection refused"), "{error}");
+    }
+}
