@@ -92,6 +92,11 @@ impl Scope {
         Self { part_deadline, ..self }
     }
 
+    /// Calls an observation stale whose newest data is older than this.
+    pub fn stale_after(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
+    }
+
     /// Reads the time from `clock`.
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -250,6 +255,9 @@ impl TrustCode {
 
 /// Asks the parts of `scope` together: see [`SubjectExt::observe`](crate::SubjectExt::observe).
 pub(crate) async fn observe<S: Subject + ?Sized>(subject: &S, scope: &Scope) -> Result<Observation> {
+    if scope.parts.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidInput, "observe", "the scope has no parts"));
+    }
     let at = scope.clock.now();
     let (stores, metrics, cluster, health, members, signals) = tokio::join!(
         ask(scope, Part::Stores, subject.stores()),
@@ -350,3 +358,6 @@ fn judge<S: Subject + ?Sized>(subject: &S, scope: &Scope, observation: &Observat
     reasons.extend(out_of_date(Part::Metrics, "the newest metric of any store", metrics.map(|m| m.at).max()));
     Trust { verdict: reasons.iter().map(|reason| reason.code.verdict()).max().unwrap_or_default(), reasons }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,8 @@ pub trait SubjectExt: Subject {
     /// leaves a gap only.
     ///
     /// # Errors
-    /// The first part's error if no part answered.
+    /// The first part's error if no part answered; [`ErrorKind::Unsupported`] if the subject supports none of them, and
+    /// [`ErrorKind::InvalidInput`] if the scope has none.
     fn observe(&self, scope: &Scope) -> impl Future<Output = Result<Observation>> + Send {
         observation::observe(self, scope)
     }
@@ -160,3 +161,6 @@ pub trait SubjectExt: Subject {
 }
 
 impl<S: Subject + ?Sized> SubjectExt for S {}
+
+#[cfg(test)]
+mod tests;
