@@ -259,13 +259,16 @@ pub(crate) async fn observe<S: Subject + ?Sized>(subject: &S, scope: &Scope) -> 
         return Err(Error::new(ErrorKind::InvalidInput, "observe", "the scope has no parts"));
     }
     let at = scope.clock.now();
+    // What is not declared is not asked, so that "unsupported" from a declared part is a failure like any other: a
+    // server in which a path is missing must not look like a subject without the part.
+    let asked = |part: Part| scope.parts.contains(&part) && subject.config().supports(part.operation());
     let (stores, metrics, cluster, health, members, signals) = tokio::join!(
-        ask(scope, Part::Stores, subject.stores()),
-        ask(scope, Part::Metrics, subject.store_metrics()),
-        ask(scope, Part::Cluster, subject.cluster_metrics()),
-        ask(scope, Part::RegionHealth, subject.region_health()),
-        ask(scope, Part::Members, subject.members()),
-        ask(scope, Part::Signals, subject.signals(scope)),
+        ask(asked(Part::Stores), scope, Part::Stores, subject.stores()),
+        ask(asked(Part::Metrics), scope, Part::Metrics, subject.store_metrics()),
+        ask(asked(Part::Cluster), scope, Part::Cluster, subject.cluster_metrics()),
+        ask(asked(Part::RegionHealth), scope, Part::RegionHealth, subject.region_health()),
+        ask(asked(Part::Members), scope, Part::Members, subject.members()),
+        ask(asked(Part::Signals), scope, Part::Signals, subject.signals(scope)),
     );
 
     let mut gaps = Gaps::default();
@@ -292,9 +295,14 @@ pub(crate) async fn observe<S: Subject + ?Sized>(subject: &S, scope: &Scope) -> 
     Ok(observation)
 }
 
-/// The answer to one part's question, `None` if the scope does not ask it.
-async fn ask<T>(scope: &Scope, part: Part, question: impl Future<Output = Result<T>>) -> Option<Result<T>> {
-    if !scope.parts.contains(&part) {
+/// The answer to one part's question, `None` if it is not asked.
+async fn ask<T>(
+    asked: bool,
+    scope: &Scope,
+    part: Part,
+    question: impl Future<Output = Result<T>>,
+) -> Option<Result<T>> {
+    if !asked {
         return None;
     }
     Some(tokio::time::timeout(scope.part_deadline, question).await.unwrap_or_else(|_| {
@@ -318,7 +326,6 @@ impl Gaps {
                 self.answered += 1;
                 Some(value)
             }
-            Err(error) if error.kind == ErrorKind::Unsupported => None,
             Err(error) => {
                 self.errors.push(PartError::new(part, &error));
                 self.first.get_or_insert(error);

@@ -125,7 +125,7 @@ fn unsupported(operation: Operation) -> Error {
 pub trait SubjectExt: Subject {
     /// One time-stamped view of the subject: the parts of `scope`, asked together, each under the scope's deadline.
     ///
-    /// A part that fails leaves a gap and an entry in [`Observation::errors`]; one that the subject does not support
+    /// A part that fails leaves a gap and an entry in [`Observation::errors`]; one that the subject does not declare
     /// leaves a gap only.
     ///
     /// # Errors

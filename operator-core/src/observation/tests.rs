@@ -317,3 +317,14 @@ fn names_are_those_of_json() {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_part_that_turns_out_unsupported_is_a_failure() {
+    let subject = InMemorySubject::new("demo")
+        .with_stores([Store::new(1.into(), "a:1", StoreState::Up)])
+        .with_members([]);
+    subject.fail(Operation::Members, ErrorKind::Unsupported);
+    let observation = subject.observe(&Scope::all()).await.unwrap();
+    assert_eq!(observation.errors[0].part, Part::Members);
+    assert_eq!(observation.trust.verdict, TrustVerdict::Partial);
+}
