@@ -3,6 +3,9 @@
 pub mod config;
 mod error;
 pub mod http;
+pub mod pd;
+mod subject;
 
 pub use config::TikvConfig;
 pub use error::{Call, Error, TimeoutPhase};
+pub use subject::TikvSubject;

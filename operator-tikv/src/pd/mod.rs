@@ -1,0 +1,35 @@
+//! The client of PD, TiKV's control plane: its HTTP API, version 1, as it really answers.
+//!
+//! ```no_run
+//! use futures::TryStreamExt;
+//! use operator_core::RegionQuery;
+//! use operator_tikv::{TikvConfig, pd::PdClient};
+//!
+//! # async fn run() -> Result<(), operator_tikv::Error> {
+//! let config: TikvConfig = "pd0:2379,pd1:2379,pd2:2379".parse()?;
+//! let pd = PdClient::new(&config)?;
+//! for store in pd.stores().await? {
+//!     println!("{} {}", store.store.address, store.store.state);
+//! }
+//! let mut pages = pd.regions(RegionQuery::all());
+//! while let Some(page) = pages.try_next().await? {
+//!     println!("{} regions", page.regions.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`wire`] mirrors PD's JSON, [`convert`] alone knows what it means, [`PdClient`] has a method for each question.
+
+mod request;
+mod wire;
+mod types;
+mod convert;
+mod client;
+mod continuity;
+mod regions;
+
+pub use client::PdClient;
+pub use types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
+#[cfg(test)]
+pub(crate) mod recorded;

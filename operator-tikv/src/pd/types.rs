@@ -1,0 +1,102 @@
+//! What PD tells beyond the types of the core.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use operator_core::{Member, MemberId, RegionId, Store};
+
+/// A store, and what PD knows of it beyond [`Store`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StoreInfo {
+    /// The store.
+    pub store: Store,
+    /// Whether PD's present leader has had a heartbeat from it. If not, its state and sizes are what an earlier leader
+    /// knew, or nothing.
+    pub heard_by_leader: bool,
+    /// The size of all its regions as far as their leaders have reported: at least 1 MiB each.
+    pub region_size_bytes: Option<u64>,
+    /// How many of its peers lag behind.
+    pub pending_peer_count: Option<u64>,
+    /// How many snapshots it sends.
+    pub sending_snapshot_count: Option<u64>,
+    /// How many snapshots it receives.
+    pub receiving_snapshot_count: Option<u64>,
+    /// How slow it finds itself: 1 is best, 100 worst; PD takes 80 for slow.
+    pub slow_score: Option<u64>,
+    /// Whether it says that it has too much to do.
+    pub busy: Option<bool>,
+}
+
+/// PD's members, and the cluster they serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Members {
+    /// Unique among clusters.
+    pub cluster_id: u64,
+    /// The members.
+    pub members: Vec<Member>,
+    /// Who leads the etcd inside PD: normally the same as PD's leader.
+    pub etcd_leader: Option<MemberId>,
+}
+
+impl Members {
+    /// PD's leader, if there is one.
+    pub fn leader(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.leader)
+    }
+}
+
+/// A step of scheduling that PD runs: moves a leader, adds a peer, … PD calls it an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchedulingOperator {
+    /// The region it changes.
+    pub region_id: RegionId,
+    /// Who made it: a scheduler's or checker's name, `admin-…` if a person.
+    pub description: String,
+    /// What it does: `transfer leader: store 1 to 4`.
+    pub brief: Option<String>,
+    /// Its kinds, as PD writes them: a bit mask, or names separated by commas.
+    pub kind: Option<String>,
+    /// How far it is, as PD writes it.
+    pub status: Option<String>,
+    /// After this time PD gives it up.
+    pub timeout: Option<Duration>,
+}
+
+/// How data is replicated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplicationConfig {
+    /// Replicas a region, unless a placement rule says otherwise.
+    pub max_replicas: u64,
+    /// By which labels replicas are spread, the largest part first.
+    pub location_labels: Vec<String>,
+    /// Which of them must differ at least.
+    pub isolation_level: Option<String>,
+    /// Whether stores without these labels are refused.
+    pub strictly_match_label: Option<bool>,
+    /// Whether placement rules are in force.
+    pub placement_rules: Option<bool>,
+}
+
+/// The PD that leads, as a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PdStatus {
+    /// Its version.
+    pub version: Option<String>,
+    /// When it started.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// Whether the cluster has been started for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BootstrapStatus {
+    /// When its first store joined; `None` if none ever has.
+    pub bootstrapped_at: Option<DateTime<Utc>>,
+    /// Whether every region has had all its replicas since.
+    pub replicated: bool,
+}
