@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::event::{Event, NodeId};
 use crate::model::{Filling, Load, Peer, Process, Role};
 use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, Step, TICK};
-use crate::simulator::{Simulator, Task};
+use crate::simulator::{COUNT, Simulator, Task};
 
 impl Simulator {
     pub(crate) fn run(&mut self, task: Task) {
@@ -14,6 +14,10 @@ impl Simulator {
             Task::RegionBeat(id) => self.region_beat(id),
             Task::Election(id) => self.election(id),
             Task::PdElection => self.pd_election(),
+            Task::Count => {
+                self.cluster.count();
+                self.later(COUNT, Task::Count);
+            }
             Task::Schedule => {
                 self.schedule();
                 self.later(TICK, Task::Schedule);
@@ -216,6 +220,7 @@ impl Simulator {
             return;
         }
         if let Some(left) = self.cluster.regions.split(id) {
+            self.pd.inherit(left, id);
             self.report(left, false);
             self.report(id, false);
             self.later(REGION_BEAT, Task::RegionBeat(left));

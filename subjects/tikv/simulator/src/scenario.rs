@@ -125,8 +125,8 @@ impl Scenario {
                 10,
                 Event::Heat {
                     region: first_region,
-                    written_bytes_per_second: 24 << 20,
-                    read_bytes_per_second: 64 << 20,
+                    written_bytes_per_second: 8 << 20,
+                    read_bytes_per_second: 32 << 20,
                 },
             )],
             // The leader is pd0 until something happens to it.

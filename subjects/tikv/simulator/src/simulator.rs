@@ -1,5 +1,6 @@
 //! The heart: no sockets, no tasks, no wall clock.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::{Config, store};
 
 /// How long the cluster has been running at the start.
 const RUNNING_FOR: TimeDelta = TimeDelta::hours(3);
+/// How often what is on each store is summed up.
+pub(crate) const COUNT: TimeDelta = TimeDelta::seconds(5);
 /// Faults that wait to strike, at most.
 const MAX_FAULTS: usize = 1_000;
 
@@ -40,6 +43,7 @@ pub(crate) enum Task {
     /// The peers of a region find out whether they have a leader.
     Election(u64),
     PdElection,
+    Count,
     Schedule,
     RestartPds,
     /// An event of the script, by its number.
@@ -93,6 +97,7 @@ impl Simulator {
             now: config.start,
             stores: BTreeMap::new(),
             regions: Regions::new(Layout::new(config.seed, regions, ids.clone())),
+            sums: BTreeMap::new(),
         };
         let mut simulator = Self {
             pd: Pd::new(config.seed, config.pds, started_at, !ids.is_empty()),
@@ -108,7 +113,9 @@ impl Simulator {
         for id in &ids {
             simulator.join(*id, started_at + TimeDelta::seconds(6));
         }
+        simulator.cluster.count();
         simulator.know_the_past();
+        simulator.later(COUNT, Task::Count);
         simulator.later(TICK, Task::Schedule);
         let hot =
             simulator.cluster.regions.starting_at(b"usertable:user5").next().map_or(0, |region| region.id);
@@ -297,7 +304,7 @@ impl Simulator {
         let held: Vec<_> = self.cluster.regions.held().cloned().collect();
         for region in held {
             let phase = self.phase(region.id, REGION_BEAT);
-            let mut known = Known::from_beat(&region, seed, now - REGION_BEAT + phase, REGION_BEAT);
+            let mut known = Known::from_beat(region.clone(), seed, now - REGION_BEAT + phase);
             for _ in 0..16 {
                 known.count_heat();
             }
@@ -313,7 +320,7 @@ impl Simulator {
         if self.cluster.regions.is_held(id) {
             return true;
         }
-        let Some(region) = self.cluster.regions.get(id).map(std::borrow::Cow::into_owned) else {
+        let Some(region) = self.cluster.regions.get(id).map(Cow::into_owned) else {
             return false;
         };
         self.remember(&region);
@@ -322,7 +329,7 @@ impl Simulator {
 
     fn remember(&mut self, region: &crate::model::Region) {
         if let Some(memory) = &mut self.pd.memory {
-            let known = memory.known(&self.cluster, region).into_owned();
+            let known = memory.known(&self.cluster, Cow::Borrowed(region)).into_owned();
             memory.regions.insert(region.id, known);
         }
         self.later(self.phase(region.id, REGION_BEAT), Task::RegionBeat(region.id));
@@ -331,7 +338,7 @@ impl Simulator {
     /// Every region with a peer on the store, all of them held.
     pub(crate) fn touch_store(&mut self, store: u64) -> Vec<u64> {
         for id in self.cluster.regions.hold_on_store(store) {
-            if let Some(region) = self.cluster.regions.get(id).map(std::borrow::Cow::into_owned) {
+            if let Some(region) = self.cluster.regions.get(id).map(Cow::into_owned) {
                 self.remember(&region);
             }
         }

@@ -46,23 +46,32 @@ impl Simulator {
         let ids = |wanted: &dyn Fn(&Region) -> bool| {
             held().filter(|region| wanted(region)).map(|region| region.id).collect::<Vec<_>>()
         };
-        let stores = self.cluster.stores.values().map(|store| {
-            let calm = self.cluster.regions.calm_on(store.id);
-            let leads = |region: &&Region| region.leader.is_some_and(|leader| leader.store == store.id);
-            let truth = StoreTruth {
-                name: store.name.clone(),
-                reachable: store.process.into(),
-                called: self.pd.state_name(&self.cluster, store.id),
-                leaders: calm.leaders + held().filter(leads).count() as u64,
-                peers: calm.peers + held().filter(|region| region.peer_on(store.id).is_some()).count() as u64,
-            };
-            (store.id, truth)
-        });
+        let mut stores: BTreeMap<_, _> = (self.cluster.stores.values())
+            .map(|store| {
+                let calm = self.cluster.regions.calm_on(store.id);
+                let truth = StoreTruth {
+                    name: store.name.clone(),
+                    reachable: store.process.into(),
+                    called: self.pd.state_name(&self.cluster, store.id),
+                    leaders: calm.leaders,
+                    peers: calm.peers,
+                };
+                (store.id, truth)
+            })
+            .collect();
+        for region in held() {
+            for peer in &region.peers {
+                if let Some(store) = stores.get_mut(&peer.store) {
+                    store.peers += 1;
+                    store.leaders += u64::from(region.leader == Some(*peer));
+                }
+            }
+        }
         let leader = self.pd.members.leader.and_then(|index| self.pd.members.list.get(index));
         Truth {
             pd_leader: leader.map(|member| member.name.clone()),
             pd_is_warm: self.pd.memory.as_ref().is_some_and(|memory| memory.is_warm(&self.cluster)),
-            stores: stores.collect(),
+            stores,
             regions: self.cluster.regions.count(),
             leaderless: ids(&|region| region.leader.is_none()),
             without_quorum: ids(&|region| !region.has_quorum(|store| self.cluster.is_alive(store))),

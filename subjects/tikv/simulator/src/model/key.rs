@@ -33,12 +33,13 @@ pub(crate) fn middle(start: &[u8], end: &[u8]) -> Option<Vec<u8>> {
 
 /// Upper-case hex, as PD writes keys.
 pub(crate) fn hex(key: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    key.iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|nibble| DIGITS.get(usize::from(nibble)))
-        .map(|digit| char::from(*digit))
-        .collect()
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
+    let mut text = String::with_capacity(key.len() * 2);
+    for byte in key {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 /// Reads hex of either case. The error is Go's text.

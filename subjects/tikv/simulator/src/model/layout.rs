@@ -17,10 +17,17 @@ pub(crate) struct Layout {
 
 /// What is needed to count a region without building it.
 pub(crate) struct Sketch {
-    /// The stores of its peers, the leader's first.
-    pub(crate) stores: Vec<u64>,
+    stores: [u64; REPLICAS],
+    replicas: usize,
     pub(crate) size_bytes: f64,
     pub(crate) load: Load,
+}
+
+impl Sketch {
+    /// The stores of its peers, the leader's first.
+    pub(crate) fn stores(&self) -> &[u64] {
+        self.stores.get(..self.replicas).unwrap_or(&self.stores)
+    }
 }
 
 impl Layout {
@@ -72,16 +79,19 @@ impl Layout {
         // Blocks of `count` regions go around the stores once, each block from another start: even, and not regular.
         let first = (slot + hash(self.seed, slot / count, 1)) % count;
         let gap = 1 + hash(self.seed, slot, 2) % (count / replicas.max(1)).max(1);
-        let stores = (0..replicas)
-            .filter_map(|n| usize::try_from((first + n * gap) % count).ok())
-            .filter_map(|index| self.stores.get(index).copied())
-            .collect();
+        let mut stores = [0; REPLICAS];
+        for (n, store) in (0..replicas).zip(&mut stores) {
+            let index = usize::try_from((first + n * gap) % count).unwrap_or(0);
+            *store = self.stores.get(index).copied().unwrap_or(0);
+        }
         // A few regions are busy, most are nearly idle.
         let heat = fraction(self.seed, slot, 3).powi(6);
         let written = if self.regions > 2 && slot == 0 { 0.0 } else { heat * 600.0 * 1_024.0 };
         Sketch {
             stores,
-            size_bytes: (24.0 + 72.0 * fraction(self.seed, slot, 4)) * f64::from(1 << 20),
+            replicas: REPLICAS.min(self.stores.len()),
+            // Between what PD calls undersized and what TiKV splits.
+            size_bytes: (56.0 + 40.0 * fraction(self.seed, slot, 4)) * f64::from(1 << 20),
             load: Load {
                 written_bytes_per_second: written,
                 read_bytes_per_second: written * (1.0 + 2.0 * fraction(self.seed, slot, 5)),
@@ -91,10 +101,10 @@ impl Layout {
 
     pub(crate) fn region(&self, slot: u64) -> Region {
         let id = self.id(slot);
-        let Sketch { stores, size_bytes, load } = self.sketch(slot);
+        let sketch = self.sketch(slot);
         let first_peer = self.first_id + slot * 4 + 1;
         let peers: Vec<_> = (0..)
-            .zip(&stores)
+            .zip(sketch.stores())
             .map(|(n, store)| Peer {
                 id: if id == 2 && n == 0 { 3 } else { first_peer + n },
                 store: *store,
@@ -114,8 +124,8 @@ impl Layout {
             voted: leader.map_or(0, |peer| peer.id),
             term: 6 + hash(self.seed, slot, 7) % 3,
             peers: sorted,
-            size_bytes,
-            load,
+            size_bytes: sketch.size_bytes,
+            load: sketch.load,
         }
     }
 }
@@ -151,7 +161,8 @@ mod tests {
         let layout = Layout::new(7, 10_000, (1..=100).collect());
         let mut leaders = [0_u32; 101];
         for slot in 0..10_000 {
-            let stores = layout.sketch(slot).stores;
+            let sketch = layout.sketch(slot);
+            let stores = sketch.stores();
             assert!(
                 stores.len() == 3
                     && stores[0] != stores[1]

@@ -30,6 +30,14 @@ pub(crate) struct Cluster {
     pub(crate) now: DateTime<Utc>,
     pub(crate) stores: BTreeMap<u64, Store>,
     pub(crate) regions: Regions,
+    pub(crate) sums: BTreeMap<u64, Sum>,
+}
+
+/// What the regions on one store sum up to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sum {
+    used_bytes: f64,
+    load: Load,
 }
 
 impl Cluster {
@@ -43,30 +51,44 @@ impl Cluster {
         if store.is_alive() { None } else { store.stopped_at.map(|at| self.now - at) }
     }
 
-    /// Bytes that the store's regions take on its disk.
-    pub(crate) fn used_bytes(&self, store: u64) -> u64 {
-        let held: f64 =
-            self.regions.held().filter(|r| r.peer_on(store).is_some()).map(|r| r.size_bytes).sum();
-        (self.regions.calm_on(store).peer_bytes + held + OWN_BYTES) as u64
-    }
-
-    /// What clients do to the store: writes reach every peer, reads only leaders.
-    pub(crate) fn load_on(&self, store: u64) -> Load {
-        let calm = self.regions.calm_on(store);
-        let mut load = Load {
-            written_bytes_per_second: calm.peer_load.written_bytes_per_second,
-            read_bytes_per_second: calm.leader_load.read_bytes_per_second,
-        };
-        for region in self.regions.held().filter(|region| region.leader.is_some()) {
-            let now = region.load.in_minute(self.seed, region.id, self.minute());
-            if region.peer_on(store).is_some() {
-                load.written_bytes_per_second += now.written_bytes_per_second;
-            }
-            if region.leader.is_some_and(|leader| leader.store == store) {
-                load.read_bytes_per_second += now.read_bytes_per_second;
+    /// What each store's regions sum up to, in one pass over those that are held.
+    pub(crate) fn count(&mut self) {
+        let minute = self.minute();
+        let mut sums: BTreeMap<u64, Sum> = (self.stores.keys())
+            .map(|id| {
+                let calm = self.regions.calm_on(*id);
+                let load = Load {
+                    written_bytes_per_second: calm.peer_load.written_bytes_per_second,
+                    read_bytes_per_second: calm.leader_load.read_bytes_per_second,
+                };
+                (*id, Sum { used_bytes: calm.peer_bytes + OWN_BYTES, load })
+            })
+            .collect();
+        for region in self.regions.held() {
+            let load = region.load.in_minute(self.seed, region.id, minute);
+            for peer in &region.peers {
+                let Some(sum) = sums.get_mut(&peer.store) else { continue };
+                sum.used_bytes += region.size_bytes;
+                // Writes reach every peer, reads only the leader.
+                if let Some(leader) = region.leader {
+                    sum.load.written_bytes_per_second += load.written_bytes_per_second;
+                    if leader == *peer {
+                        sum.load.read_bytes_per_second += load.read_bytes_per_second;
+                    }
+                }
             }
         }
-        load
+        self.sums = sums;
+    }
+
+    /// Bytes that the store's regions and TiKV itself take on its disk, when they were counted last.
+    pub(crate) fn used_bytes(&self, store: u64) -> u64 {
+        self.sums.get(&store).map_or(OWN_BYTES, |sum| sum.used_bytes) as u64
+    }
+
+    /// What clients do to the store, when it was counted last.
+    pub(crate) fn load_on(&self, store: u64) -> Load {
+        self.sums.get(&store).map(|sum| sum.load).unwrap_or_default()
     }
 
     /// Minutes since 1970: what a region's load of the moment depends on.

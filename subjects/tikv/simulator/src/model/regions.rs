@@ -69,7 +69,7 @@ impl Regions {
     }
 
     fn count_calm(&mut self, sketch: &Sketch, sign: f64) {
-        for (index, store) in sketch.stores.iter().enumerate() {
+        for (index, store) in sketch.stores().iter().enumerate() {
             self.calm.entry(*store).or_default().add(sketch, index == 0, sign);
         }
     }
@@ -126,7 +126,7 @@ impl Regions {
         }
         let slots: Vec<_> = (0..self.layout.regions())
             .filter(|slot| {
-                !self.slots.contains_key(slot) && self.layout.sketch(*slot).stores.contains(&store)
+                !self.slots.contains_key(slot) && self.layout.sketch(*slot).stores().contains(&store)
             })
             .collect();
         slots.into_iter().filter_map(|slot| self.hold_slot(slot)).collect()

@@ -1,4 +1,5 @@
-//! `/hotspot/…`: the regions and stores with the most flow.
+//! `/hotspot/…`: the regions and stores with the most flow. The load is raw puts and gets, as in the recordings: PD
+//! counts no queries of raw puts.
 
 use std::collections::BTreeMap;
 
@@ -119,11 +120,13 @@ impl View<'_> {
         let statistics: Vec<_> =
             self.held().filter_map(|known| hot_peer(kind, id, known, leaders_only)).collect();
         let sum = |get: fn(&HotPeer) -> Float| Float(statistics.iter().map(|peer| get(peer).0).sum());
-        let keys = (bytes / RECORD_BYTES * 10.0).round() / 10.0;
+        // Of a store's writes as leader PD knows those of hot regions only.
+        let tenth = |value: f64| Float((value * 10.0).round() / 10.0);
+        let of_hot = kind == Kind::Write && leaders_only;
         HotStore {
-            store_bytes: Float(bytes),
-            store_keys: Float(keys),
-            store_query: Float(keys),
+            store_bytes: if of_hot { sum(|peer| peer.flow_bytes) } else { Float(bytes) },
+            store_keys: if of_hot { sum(|peer| peer.flow_keys) } else { tenth(bytes / RECORD_BYTES) },
+            store_query: if kind == Kind::Write { Float(0.0) } else { tenth(bytes / RECORD_BYTES) },
             total_flow_bytes: sum(|peer| peer.flow_bytes),
             total_flow_keys: sum(|peer| peer.flow_keys),
             total_flow_query: sum(|peer| peer.flow_query),
@@ -145,7 +148,7 @@ impl View<'_> {
             bytes_read_rate: map(|_, read| read),
             keys_write_rate: map(|written, _| written / RECORD_BYTES),
             keys_read_rate: map(|_, read| read / RECORD_BYTES),
-            query_write_rate: map(|written, _| written / RECORD_BYTES),
+            query_write_rate: map(|_, _| 0.0),
             query_read_rate: map(|_, read| read / RECORD_BYTES),
         })
     }
@@ -177,8 +180,7 @@ fn hot_peer(kind: Kind, store: u64, known: &Known, leaders_only: bool) -> Option
         hot_degree: degree,
         flow_bytes: Float(flow),
         flow_keys: Float(keys),
-        // PD counts queries of writes with the leader only.
-        flow_query: Float(if kind == Kind::Read || is_leader { keys } else { 0.0 }),
+        flow_query: Float(if kind == Kind::Read { keys } else { 0.0 }),
         anti_count: 2,
         last_update_time: moment(
             known.at - chrono::TimeDelta::nanoseconds(known.at.timestamp_subsec_nanos().into()),

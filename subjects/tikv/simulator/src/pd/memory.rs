@@ -120,34 +120,34 @@ impl Memory {
     }
 
     /// What PD knows of a region.
-    pub(crate) fn known<'a>(&'a self, cluster: &Cluster, region: &Region) -> Cow<'a, Known> {
+    pub(crate) fn known<'a>(&'a self, cluster: &Cluster, region: Cow<'_, Region>) -> Cow<'a, Known> {
         match self.regions.get(&region.id) {
             Some(known) => Cow::Borrowed(known),
-            None => Cow::Owned(self.calm(cluster, region)),
+            None => Cow::Owned(self.calm(cluster, region.into_owned())),
         }
     }
 
     /// A calm region reports every minute and nothing else ever happens to it.
-    fn calm(&self, cluster: &Cluster, region: &Region) -> Known {
+    fn calm(&self, cluster: &Cluster, region: Region) -> Known {
         let period = REGION_BEAT.num_milliseconds();
         let phase = i64::try_from(hash(cluster.seed, region.id, 21) % period.unsigned_abs()).unwrap_or(0);
         let now = cluster.now.timestamp_millis();
         let at =
             DateTime::from_timestamp_millis(now - (now - phase).rem_euclid(period)).unwrap_or(cluster.now);
         if at > self.since {
-            Known::from_beat(region, cluster.seed, at, REGION_BEAT)
+            Known::from_beat(region, cluster.seed, at)
         } else {
-            Known::from_beat(region, cluster.seed, at, REGION_BEAT).forget(self.source)
+            Known::from_beat(region, cluster.seed, at).forget(self.source)
         }
     }
 }
 
 impl Known {
-    pub(crate) fn from_beat(region: &Region, seed: u64, at: DateTime<Utc>, interval: TimeDelta) -> Self {
-        let seconds = interval.as_seconds_f64().clamp(0.0, 60.0);
+    pub(crate) fn from_beat(region: Region, seed: u64, at: DateTime<Utc>) -> Self {
+        let seconds = REGION_BEAT.as_seconds_f64();
         let load = region.load.in_minute(seed, region.id, at.timestamp().div_euclid(60)).scaled(seconds);
         Self {
-            region: region.clone(),
+            region,
             reported: true,
             written_bytes: load.written_bytes_per_second as u64,
             read_bytes: load.read_bytes_per_second as u64,

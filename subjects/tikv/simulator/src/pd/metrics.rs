@@ -184,7 +184,7 @@ impl View<'_> {
                 ("store_read_rate_bytes", read),
                 ("store_read_rate_keys", read / RECORD_BYTES),
                 ("store_used", beat.used_bytes as f64),
-                ("store_write_query_rate", written / RECORD_BYTES),
+                ("store_write_query_rate", 0.0),
                 ("store_write_rate_bytes", written),
                 ("store_write_rate_keys", written / RECORD_BYTES),
                 ("witness_count", 0.0),

@@ -82,7 +82,7 @@ impl Pd {
         for region in cluster.regions.held() {
             let known = match (source, synced.remove(&region.id)) {
                 (Source::Synced, Some(known)) => known,
-                _ => Known::from_beat(region, cluster.seed, cluster.now, REGION_BEAT),
+                _ => Known::from_beat(region.clone(), cluster.seed, cluster.now),
             };
             memory.regions.insert(region.id, known.forget(source));
         }
@@ -135,17 +135,23 @@ impl Pd {
         if !region.leader.is_some_and(|leader| cluster.is_alive(leader.store)) {
             return;
         }
-        let before = memory.regions.get(&id);
-        let interval = before.map_or(REGION_BEAT, |known| cluster.now - known.at);
-        let mut known = Known::from_beat(&region, cluster.seed, cluster.now, interval);
-        if let Some(before) = before {
+        let mut known = Known::from_beat(region.as_ref().clone(), cluster.seed, cluster.now);
+        if let Some(before) = memory.regions.get(&id) {
             known.hot_writes = before.hot_writes;
             known.hot_reads = before.hot_reads;
+            // A heartbeat between two others tells a change; what it adds to the flow is little.
+            if !periodic {
+                known.at = before.at;
+                known.written_bytes = before.written_bytes;
+                known.read_bytes = before.read_bytes;
+            }
         }
+        // Without a quorum nothing is committed, so nobody lags behind.
+        let commits = region.has_quorum(|store| cluster.is_alive(store));
         for peer in &region.peers {
             match cluster.silent_for(peer.store) {
                 Some(silent) => {
-                    if region.load.written_bytes_per_second >= LAGS_FROM {
+                    if commits && region.load.written_bytes_per_second >= LAGS_FROM {
                         known.pending.push(*peer);
                     }
                     if silent >= PEER_DOWN_AFTER {
@@ -160,6 +166,15 @@ impl Pd {
             known.count_heat();
         }
         memory.regions.insert(id, known);
+    }
+
+    /// The left half of a split is as hot as the whole was.
+    pub(crate) fn inherit(&mut self, left: u64, whole: u64) {
+        if let Some(memory) = &mut self.memory
+            && let Some(known) = memory.regions.get(&whole).cloned()
+        {
+            memory.regions.insert(left, known);
+        }
     }
 
     /// A merged region is gone.
@@ -180,10 +195,12 @@ impl Pd {
 
     /// An offline store without regions becomes a tombstone. Whether it just did.
     pub(crate) fn bury_if_empty(&mut self, cluster: &Cluster, id: u64) -> bool {
-        let empty = cluster.regions.calm_on(id).peers == 0
-            && cluster.regions.held().all(|region| region.peer_on(id).is_none());
+        let empty = || {
+            cluster.regions.calm_on(id).peers == 0
+                && cluster.regions.held().all(|region| region.peer_on(id).is_none())
+        };
         match self.stores.get_mut(&id) {
-            Some(meta) if self.memory.is_some() && empty && meta.state == StoreState::Offline => {
+            Some(meta) if self.memory.is_some() && meta.state == StoreState::Offline && empty() => {
                 meta.state = StoreState::Tombstone;
                 true
             }

@@ -179,7 +179,7 @@ impl View<'_> {
 
     fn regions_first(&self, key: &[u8]) -> Option<RegionJson> {
         let region = self.cluster.regions.starting_at(key).next()?;
-        Some(RegionJson::of(&self.memory.known(self.cluster, &region)))
+        Some(RegionJson::of(&self.memory.known(self.cluster, region)))
     }
 
     fn regions_by_key(&self, query: &Query) -> Reply {
@@ -195,7 +195,7 @@ impl View<'_> {
         let regions: Vec<_> = (self.cluster.regions.starting_at(&start))
             .take_while(|region| end.is_empty() || region.start < end)
             .take(limit)
-            .map(|region| RegionJson::of(&self.memory.known(self.cluster, &region)))
+            .map(|region| RegionJson::of(&self.memory.known(self.cluster, region)))
             .collect();
         answer::octets(&RegionsJson { count: regions.len(), regions })
     }
@@ -234,7 +234,7 @@ impl View<'_> {
         // What is not there is written as the placeholder.
         let left = self.cluster.regions.left_of(&region.start);
         let right = (!region.end.is_empty()).then(|| self.regions_first(&region.end)).flatten();
-        let left = left.map(|left| RegionJson::of(&self.memory.known(self.cluster, &left)));
+        let left = left.map(|left| RegionJson::of(&self.memory.known(self.cluster, left)));
         let pair = vec![left.unwrap_or_else(RegionJson::missing), right.unwrap_or_else(RegionJson::missing)];
         answer::octets(&RegionsJson { count: pair.len(), regions: pair })
     }

@@ -38,11 +38,12 @@ impl Pd {
         };
         match segments.as_slice() {
             ["metrics"] if request.method == "GET" => self.metrics(cluster, member),
-            // The old and the new API are served; the rest of the new one is not part of the model.
             ["pd", "api", "v1", rest @ ..] => {
                 let raw: Vec<_> = segments.iter().map(|s| s.as_bytes().to_vec()).collect();
                 self.forward(cluster, member, request, rest, &raw)
             }
+            ["pd", "api", "v2", ..] if self.members.leader.is_none() => redirect_failed(),
+            // Nothing of the new API is part of the model.
             ["pd", "api", "v2", ..] => Reply::new(404, Some("text/plain"), "404 page not found"),
             _ => not_found(),
         }
@@ -75,13 +76,18 @@ impl Pd {
         }
         match self.members.leader.and_then(|leader| self.view(cluster, leader)) {
             Some(view) => view.handle(request, path, raw),
-            None => answer::text(500, "[PD:apiutil:ErrRedirect]redirect failed\n"),
+            None => redirect_failed(),
         }
     }
 
     fn view<'a>(&'a self, cluster: &'a Cluster, leader: usize) -> Option<View<'a>> {
         self.memory.as_ref().map(|memory| View { cluster, pd: self, memory, leader })
     }
+}
+
+/// What a member says that knows of no leader, or cannot reach it.
+fn redirect_failed() -> Reply {
+    answer::text(500, "[PD:apiutil:ErrRedirect]redirect failed\n")
 }
 
 impl View<'_> {

@@ -13,13 +13,16 @@ pub(crate) const TICK: TimeDelta = TimeDelta::seconds(2);
 /// How many peers are moved to one store at a time.
 const MOVES_PER_STORE: usize = 2;
 const LEADERS_PER_TICK: usize = 2;
-/// A snapshot travels this long.
-const SNAPSHOT: TimeDelta = TimeDelta::seconds(6);
+/// A snapshot travels for four to nine seconds.
+fn snapshot_takes(region: u64) -> TimeDelta {
+    TimeDelta::seconds(4 + i64::try_from(region % 6).unwrap_or(0))
+}
+
 const TIMEOUT: TimeDelta = TimeDelta::minutes(10);
 /// From this score on a store is slow and its leaders are moved away.
 pub(crate) const SLOW_SCORE: u64 = 80;
-/// Operators that PD remembers after they ended.
-const REMEMBERED: usize = 256;
+/// How long PD remembers operators that ended.
+const REMEMBERED: TimeDelta = TimeDelta::minutes(10);
 
 /// One change of one region that PD asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,8 +71,7 @@ impl Pd {
                 memory.operators.drain(..).partition(|operator| operator.finished_at.is_none());
             memory.operators = running;
             memory.finished.extend::<Vec<_>>(ended);
-            let surplus = memory.finished.len().saturating_sub(REMEMBERED);
-            memory.finished.drain(..surplus);
+            memory.finished.retain(|operator| operator.finished_at.is_some_and(|at| now - at < REMEMBERED));
             memory.operators.extend(new);
         }
         steps
@@ -97,7 +99,7 @@ impl Pd {
                         steps.push(Step::AddLearner { region: operator.region, store: to });
                         operator.learner = Some((to, now));
                     }
-                    Some((_, since)) if now - since >= SNAPSHOT => {
+                    Some((_, since)) if now - since >= snapshot_takes(operator.region) => {
                         steps.push(Step::Replace { region: operator.region, from, to });
                         operator.finished_at = Some(now);
                     }

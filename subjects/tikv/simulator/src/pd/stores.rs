@@ -248,10 +248,11 @@ impl View<'_> {
             let left = self.totals().get(id).map_or(0, |totals| totals.peers);
             let done = meta.regions_to_remove.saturating_sub(left);
             let seconds = meta.offline_since.map_or(0.0, |at| (self.cluster.now - at).as_seconds_f64());
-            let speed = done as f64 / seconds.max(1.0);
             let progress = done as f64 / (meta.regions_to_remove.max(1)) as f64;
             // Nothing moved yet: PD says it takes for ever.
-            let left = if speed > 0.0 { left as f64 / speed } else { f64::MAX };
+            let speed = done as f64 / seconds.max(1.0);
+            let left = if speed > 0.0 { (left as f64 / speed).ceil() } else { f64::MAX };
+            let speed = speed.ceil();
             (Float(progress), Float(speed), Float(left))
         };
         let leaving = |id: &u64| self.pd.stores.get(id).filter(|meta| meta.state == StoreState::Offline);

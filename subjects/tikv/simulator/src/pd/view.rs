@@ -32,12 +32,12 @@ impl<'a> View<'a> {
     /// Every region in the order of keys, from the one that holds `key`.
     pub(crate) fn regions_starting_at(&self, key: &'a [u8]) -> impl Iterator<Item = Cow<'a, Known>> + 'a {
         let (memory, cluster) = (self.memory, self.cluster);
-        cluster.regions.starting_at(key).map(move |region| memory.known(cluster, &region))
+        cluster.regions.starting_at(key).map(move |region| memory.known(cluster, region))
     }
 
     pub(crate) fn region(&self, id: u64) -> Option<Cow<'a, Known>> {
         let region = self.cluster.regions.get(id)?;
-        Some(self.memory.known(self.cluster, &region))
+        Some(self.memory.known(self.cluster, region))
     }
 
     /// The regions that something happened to: all but those of a very large cluster.
