@@ -1,5 +1,12 @@
 //! The simulated cluster seen from outside.
-#![allow(clippy::expect_used, reason = "helpers of tests; clippy allows it in test functions only")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests; clippy allows it in test functions only"
+)]
 
+mod api;
+mod likeness;
 mod scenarios;
+mod shape;
 mod sockets;
