@@ -56,7 +56,7 @@ pub enum Error {
         source: TransportError,
     },
     /// No answer in time.
-    #[error("{call}: {} {}", .phase, Seconds(*.after))]
+    #[error("{call}: {} {}{}", .phase, Seconds(*.after), timeout_hint(*.phase, .call))]
     Timeout {
         /// What was asked of whom.
         call: Call,
@@ -306,13 +306,20 @@ fn status_hint(status: u16, pd: &PdError) -> &'static str {
     }
 }
 
+fn timeout_hint(phase: TimeoutPhase, call: &Call) -> &'static str {
+    match phase {
+        TimeoutPhase::Connect if call.endpoint.is_https() => {
+            "; check host and port, that a firewall lets the connection through, and that the port speaks TLS"
+        }
+        TimeoutPhase::Connect => "; check host and port, and that a firewall lets the connection through",
+        _ => "",
+    }
+}
+
 fn unreachable_hint(kind: TransportErrorKind, call: &Call) -> &'static str {
     match kind {
         TransportErrorKind::Dns => "; check the host name",
         TransportErrorKind::Connect => "; check host and port, and that the server runs",
-        TransportErrorKind::ConnectTimeout => {
-            "; check host and port, and that a firewall lets the connection through"
-        }
         TransportErrorKind::Tls => {
             "; check that the port speaks TLS, the CA (--cacert), the names in the server's certificate, and the \
              client certificate (--cert, --key)"
