@@ -1,0 +1,13 @@
+//! Tests across the crates.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy knows helpers of tests in `cfg(test)` only"
+)]
+
+mod support;
+mod conformance;
+mod elections;
+mod region_walks;
+mod costs;

@@ -1,0 +1,50 @@
+//! A subject over the recordings or over the simulator.
+
+use std::sync::Arc;
+
+use operator_core::{Clock, Scope};
+use operator_tests::{ReplayTransport, SimulatedTransport};
+use operator_tikv::http::{Endpoint, Transport};
+use operator_tikv::{TikvConfig, TikvSubject};
+use tikv_simulator::{Config, Scenario, Simulator};
+
+/// The subject whose PDs are `endpoints`.
+pub(crate) fn subject_over(transport: impl Transport, endpoints: &str) -> TikvSubject {
+    let config = TikvConfig::new(Endpoint::list(endpoints).unwrap());
+    TikvSubject::with_transport(config, Arc::new(transport)).unwrap()
+}
+
+/// A simulated cluster in tokio's time, which must be paused, and the subject over it.
+pub(crate) struct Simulated {
+    pub(crate) transport: SimulatedTransport,
+    pub(crate) subject: TikvSubject,
+}
+
+impl Simulated {
+    /// A cluster as `config` has it, at its start.
+    pub(crate) fn new(config: Config) -> Self {
+        let transport = SimulatedTransport::new(Simulator::new(config));
+        let subject = subject_over(transport.clone(), "pd0:2379,pd1:2379,pd2:2379");
+        Self { transport, subject }
+    }
+
+    /// A cluster at the moment at which the scenario shows its point.
+    pub(crate) async fn showing(scenario: Scenario) -> Self {
+        let simulated = Self::new(Config::new(scenario));
+        simulated.transport.pass(scenario.shows_after()).await;
+        simulated
+    }
+
+    /// Everything, in the simulator's time.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::all().clock(Clock::tokio(self.transport.with(|simulator| simulator.now())))
+    }
+}
+
+/// The subject over a recorded state without sockets.
+pub(crate) fn recorded(state: &str) -> (ReplayTransport, TikvSubject) {
+    let transport = ReplayTransport::new(operator_tests::Recording::load(state).unwrap());
+    let endpoints = transport.recording().pd_endpoints().join(",");
+    let subject = subject_over(transport.clone(), &endpoints);
+    (transport, subject)
+}
