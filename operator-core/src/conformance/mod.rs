@@ -208,6 +208,7 @@ pub const RULES: &[Rule] = &[
 
 /// What became of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Outcome {
     /// The subject keeps to it.
@@ -220,6 +221,7 @@ pub enum Outcome {
 
 /// What became of the rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "failures are in the report: `assert_passed` ends a test with them"]
 #[non_exhaustive]
 pub struct Report {
     /// The rules that the subject keeps to.

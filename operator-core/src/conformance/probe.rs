@@ -67,9 +67,7 @@ impl<'a> Probe<'a> {
         if !self.subject.config().supports(operation) {
             return Err(Skip(format!("{operation} is not declared")));
         }
-        self.within(question)
-            .await
-            .map_err(|error| Skip(format!("{operation} did not answer: {}", error.message)))
+        self.within(question).await.map_err(|error| Skip(format!("{operation} answered {}", error.kind)))
     }
 
     /// Reads a stream. One that does not end is left once it is clear that it goes on behind its limit.
