@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// A redirect. They are never followed.
     #[error(
-        "{call}: answered {status} and points to {location:?}; redirects are not followed, because PD sends none: \
+        "{call}: answered {status} and points to {location}; redirects are not followed, because PD sends none: \
          give PD's own address instead of that of what stands in front of it"
     )]
     Redirect {
@@ -113,7 +113,7 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// A 2xx whose body could not be understood.
-    #[error("{call}: answered {status}, but {message}; the body begins with {body:?}")]
+    #[error("{call}: answered {status}, but {message}{}", beginning(.body))]
     Protocol {
         /// What was asked of whom.
         call: Call,
@@ -304,6 +304,10 @@ fn status_hint(status: u16, pd: &PdError) -> &'static str {
         (429, _) => "; PD limits the rate: ask less often",
         _ => "",
     }
+}
+
+fn beginning(body: &str) -> String {
+    if body.is_empty() { String::new() } else { format!("; the body begins with: {body}") }
 }
 
 fn timeout_hint(phase: TimeoutPhase, call: &Call) -> &'static str {

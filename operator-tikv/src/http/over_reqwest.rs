@@ -30,25 +30,14 @@ impl ReqwestTransport {
     /// # Errors
     /// [`Error::Config`] if certificates or keys cannot be used, naming which.
     pub fn new(tls: Option<&TlsConfig>, connect_timeout: Duration) -> Result<Self, Error> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place where a client is made")]
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("operator/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(connect_timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        #[cfg(feature = "rustls")]
-        {
-            // Named because another crate of the program may have turned on reqwest's other backend.
-            builder = builder.tls_backend_rustls();
+        let tls = tls.cloned().unwrap_or_default();
+        let mut client = tls.apply(builder(connect_timeout))?.build();
+        if client.is_err() && !tls.names_a_ca() {
+            // A machine without CA certificates, such as a small container, cannot verify anybody. Plain http works
+            // there all the same, and https fails when it is used, with advice.
+            client = tls.apply(trusting_nobody(builder(connect_timeout)))?.build();
         }
-        if let Some(tls) = tls {
-            builder = tls.apply(builder)?;
-        }
-        let client = builder.build().map_err(|error| Error::Config {
+        let client = client.map_err(|error| Error::Config {
             field: "tls",
             message: format!("cannot be used: {}", chain(&error.without_url())),
         })?;
@@ -60,6 +49,29 @@ impl ReqwestTransport {
     pub fn with_client(client: reqwest::Client) -> Self {
         Self { client }
     }
+}
+
+fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where a client is made")]
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("operator/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(connect_timeout)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    // Named because another crate of the program may have turned on reqwest's other backend.
+    #[cfg(feature = "rustls")]
+    let builder = builder.tls_backend_rustls();
+    builder
+}
+
+fn trusting_nobody(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    let builder = builder.tls_certs_only([]);
+    builder
 }
 
 #[async_trait]

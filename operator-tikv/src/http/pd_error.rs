@@ -105,7 +105,7 @@ impl fmt::Display for PdError {
         match (self.shape, &self.code) {
             (BodyShape::Empty, _) => f.write_str("no explanation"),
             (BodyShape::Html, _) if self.message.is_empty() => f.write_str("a web page"),
-            (BodyShape::Html, _) => write!(f, "a web page titled {:?}", self.message),
+            (BodyShape::Html, _) => write!(f, "a web page titled \"{}\"", self.message),
             (BodyShape::Panic, _) => write!(f, "the server's handler panicked: {}", self.message),
             (_, Some(code)) => write!(f, "{code} {}", self.message),
             (_, None) => f.write_str(&self.message),
@@ -154,4 +154,60 @@ fn title(html: &str) -> Option<String> {
     let start = lower.find("<title>")? + "<title>".len();
     let end = start + lower.get(start..)?.find("</title>")?;
     Some(printable(html.get(start..end)?.trim()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("[PD:core:ErrStoreNotFound]store 99 not found", Some(("core", "ErrStoreNotFound")), "store 99 not found")]
+    #[case("failed: [PD:a:B_2] x", Some(("a", "B_2")), "failed:  x")]
+    #[case("[PD:]x [PD:a b:c] [PD:d:E]", Some(("d", "E")), "[PD:]x [PD:a b:c]")]
+    #[case("[PD:core", None, "[PD:core")]
+    #[case("region(2) not found", None, "region(2) not found")]
+    fn the_code_is_taken_out(#[case] body: &str, #[case] code: Option<(&str, &str)>, #[case] message: &str) {
+        let error = PdError::decode(body.as_bytes());
+        assert_eq!(error.code.as_ref().map(|code| (&*code.class, &*code.name)), code);
+        assert_eq!(error.message, message);
+    }
+
+    #[rstest]
+    #[case("", BodyShape::Empty)]
+    #[case(" null\n", BodyShape::Empty)]
+    #[case("\"\"", BodyShape::Empty)]
+    #[case("\"null\"", BodyShape::Empty)]
+    #[case("\"truncated", BodyShape::Text)]
+    #[case(
+        "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error\"}",
+        BodyShape::JsonObject
+    )]
+    #[case("{\"unknown\":1}", BodyShape::Text)]
+    #[case("<HTML><title>Sign in\u{7}</title>", BodyShape::Html)]
+    #[case("<!doctype html><title>", BodyShape::Html)]
+    fn shapes(#[case] body: &str, #[case] shape: BodyShape) {
+        assert_eq!(PdError::decode(body.as_bytes()).shape, shape);
+    }
+
+    #[test]
+    fn what_it_says_can_be_shown() {
+        assert_eq!(PdError::decode(br#""\"a\\u001bb\"""#).to_string(), r"a\u{1b}b");
+        assert_eq!(PdError::decode(b"<html><title>\x07</title>").to_string(), r#"a web page titled "\u{7}""#);
+    }
+
+    proptest! {
+        #[test]
+        fn every_body_is_read_and_fit_to_be_shown(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let said = PdError::decode(&body).to_string();
+            prop_assert!(!said.chars().any(char::is_control), "{:?}", said);
+        }
+
+        #[test]
+        fn every_text_is_read(body in "(\"|\\{|<html>|\\[PD:a:B\\]|goroutine |\\\\|é|\\PC){0,40}") {
+            PdError::decode(body.as_bytes());
+        }
+    }
 }

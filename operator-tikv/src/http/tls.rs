@@ -54,6 +54,11 @@ impl TlsConfig {
         Self { client: Some((cert_pem.into(), key_pem.into())), ..self }
     }
 
+    /// Whether the system's CAs are not needed.
+    pub(super) fn names_a_ca(&self) -> bool {
+        self.ca.is_some()
+    }
+
     /// Puts it into a client that is being built.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     pub(super) fn apply(&self, mut builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, Error> {
