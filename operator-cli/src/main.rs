@@ -1,2 +1,100 @@
-//! Not yet.
-fn main() {}
+//! The program `operator`: look at a TiKV cluster from a terminal, a script or an agent.
+
+mod args;
+mod connect;
+mod session;
+mod commands;
+mod output;
+mod progress;
+mod error;
+
+use std::io::{self, Write};
+use std::pin::pin;
+use std::process::ExitCode;
+
+use tokio::runtime::Runtime;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::args::{Cli, Command, Question};
+use crate::error::{Failure, INTERRUPTED, USAGE};
+use crate::output::Output;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help that was asked for goes to stdout, complaints to stderr; whether they are read is not our business.
+            let _ = told.print();
+            return if told.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    if cli.options.verbose {
+        log_to_stderr();
+    }
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&Failure::other("the program could not start its threads", error)),
+    };
+    let interrupted = if matches!(cli.command, Command::Simulate(_)) { 0 } else { INTERRUPTED };
+    let code = runtime.block_on(async {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        // It listens from its first poll on, which is to be before anything is asked.
+        let _ = futures::poll!(&mut interrupt);
+        // A task of its own: Ctrl-C is heard also while the command waits for whoever reads its output.
+        let command = tokio::spawn(run(cli));
+        tokio::select! {
+            outcome = command => match outcome {
+                Ok(Ok(())) => ExitCode::SUCCESS,
+                Ok(Err(failure)) => end(&failure),
+                Err(panic) => end(&Failure::other("the program has a bug and stopped", panic)),
+            },
+            Ok(()) = interrupt => interrupted.into(),
+        }
+    });
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let mut output = Output::standard(cli.options.output, cli.options.color);
+    match cli.command {
+        Command::Simulate(args) => args.run(&cli.options, &mut output).await,
+        Command::Ask(question) => {
+            let connection = connect::connect(&cli.options).await?;
+            answer(question, &connection.session, &mut output).await
+        }
+    }
+}
+
+async fn answer(question: Question, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    match question {
+        Question::Status(args) => args.run(session, output).await,
+        Question::Stores(args) => args.run(session, output).await,
+        Question::Store(args) => args.run(session, output).await,
+        Question::Regions(args) => args.run(session, output).await,
+        Question::Region(args) => args.run(session, output).await,
+        Question::Hot(args) => args.run(session, output).await,
+        Question::Config(args) => args.run(session, output),
+    }
+}
+
+/// Tells why, if that is worth a word.
+fn end(failure: &Failure) -> ExitCode {
+    if !failure.is_closed_pipe() {
+        let _ = write!(io::stderr(), "{}", failure.report());
+    }
+    failure.exit_code()
+}
+
+/// Only our own crates: what lies beneath them could log what must not be shown.
+fn log_to_stderr() {
+    let ours = ["operator", "operator_core", "operator_tikv", "tikv_simulator"];
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_targets(ours.map(|name| (name, LevelFilter::DEBUG))))
+        .init();
+}

@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use tikv_simulator::Scenario;
+
+use crate::commands::{
+    ConfigArgs, HotArgs, RegionArgs, RegionsArgs, SimulateArgs, StatusArgs, StoreArgs, StoresArgs,
+};
+use crate::output::{ColorChoice, Format};
+
+/// Look at a TiKV cluster: how far what PD says can be believed, what is there, what is wrong
+#[derive(Debug, Parser)]
+#[command(
+    name = "operator",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  operator --simulate status                   a simulated cluster: nothing to install
+  operator --simulate=store-crash status       one in which something goes wrong
+  operator --pd http://127.0.0.1:2379 status   a real one
+  PD_ENDPOINT=http://pd0:2379,http://pd1:2379 operator stores -o json
+
+Exit codes: 0 done, 1 failed, 64 the command line makes no sense, 130 ended by Ctrl-C."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Options {
+    /// Where PD answers, such as http://127.0.0.1:2379; several for a cluster that survives the loss of one [env:
+    /// PD_ENDPOINT]
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    pub(crate) pd: Vec<String>,
+    /// The certificate of the authority that signed PD's, in PEM [env: PD_CACERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// The client's certificate, in PEM [env: PD_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The client certificate's key, in PEM [env: PD_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Look at a simulated cluster instead of a real one [default scenario: healthy]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCENARIO",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "healthy",
+        value_parser = scenario(),
+        hide_possible_values = true
+    )]
+    pub(crate) simulate: Option<Scenario>,
+    /// How results are written: for people or for programs
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) output: Format,
+    /// How long one question may take, such as 10s or 2m
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s")]
+    pub(crate) timeout: humantime::Duration,
+    /// When to colour: auto is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: ColorChoice,
+    /// Tell on stderr what is asked and answered
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Ask(Question),
+    Simulate(SimulateArgs),
+}
+
+/// What to ask a cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
+    Status(StatusArgs),
+    Stores(StoresArgs),
+    Store(StoreArgs),
+    Regions(RegionsArgs),
+    Region(RegionArgs),
+    Hot(HotArgs),
+    Config(ConfigArgs),
+}
+
+/// Reads the name of a scenario.
+pub(crate) fn scenario() -> impl TypedValueParser<Value = Scenario> {
+    let names = Scenario::ALL
+        .map(|scenario| clap::builder::PossibleValue::new(scenario.name()).help(scenario.description()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Scenario>())
+}
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What clap says, which includes the help that was asked for.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::checked(Self::try_parse()?)
+    }
+
+    /// clap checks what excludes what within one level only, and global options stand on two.
+    fn checked(self) -> Result<Self, clap::Error> {
+        let conflict = |message| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        if self.options.simulate.is_some() && !self.options.pd.is_empty() {
+            return conflict(
+                "--simulate and --pd exclude each other: look at a simulated cluster or at a real one",
+            );
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).and_then(Cli::checked)
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["operator --pd a,b -o json stores", "operator stores --pd a --pd b --output json"] {
+            let options = read(line).unwrap().options;
+            assert_eq!(options.pd, ["a", "b"], "{line}");
+            assert_eq!(options.output, Format::Json);
+        }
+    }
+
+    #[test]
+    fn a_scenario_is_given_only_with_an_equals_sign() {
+        let scenario = |line| read(line).map(|cli| cli.options.simulate);
+        assert_eq!(scenario("operator --simulate status").unwrap(), Some(Scenario::Healthy));
+        assert_eq!(scenario("operator status --simulate=store-crash").unwrap(), Some(Scenario::StoreCrash));
+        assert_eq!(scenario("operator status").unwrap(), None);
+        assert!(scenario("operator --simulate store-crash").is_err());
+        assert!(scenario("operator status --simulate=store_crash").is_err());
+    }
+
+    #[test]
+    fn a_simulated_and_a_real_cluster_exclude_each_other_wherever_they_are_named() {
+        for line in [
+            "operator --pd a --simulate status",
+            "operator --pd a status --simulate",
+            "operator status --pd a --simulate",
+        ] {
+            assert_eq!(read(line).unwrap_err().kind(), ErrorKind::ArgumentConflict, "{line}");
+        }
+    }
+}

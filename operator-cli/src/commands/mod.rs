@@ -1,0 +1,20 @@
+//! One file a command: it asks the subject, and makes a table of the answer.
+
+mod status;
+mod problems;
+mod stores;
+mod store;
+mod regions;
+mod region;
+mod hot;
+mod config;
+mod simulate;
+
+pub(crate) use config::ConfigArgs;
+pub(crate) use hot::HotArgs;
+pub(crate) use region::RegionArgs;
+pub(crate) use regions::RegionsArgs;
+pub(crate) use simulate::SimulateArgs;
+pub(crate) use status::StatusArgs;
+pub(crate) use store::StoreArgs;
+pub(crate) use stores::StoresArgs;

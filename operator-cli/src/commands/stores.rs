@@ -1,0 +1,101 @@
+//! `operator stores`: every store.
+
+use chrono::{DateTime, Utc};
+use operator_core::Store;
+
+use crate::error::Failure;
+use crate::output::table::{self, Cell, Column};
+use crate::output::{Output, Style, text};
+use crate::session::Session;
+
+/// List the stores
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  operator stores
+  operator --pd http://pd0:2379 stores -o json | jq '.[] | select(.state != \"Up\") | .address'
+
+SEEN is when PD last heard from the store. `-` is a value that is not known; it is not a zero.")]
+pub(crate) struct StoresArgs {}
+
+impl StoresArgs {
+    pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<(), Failure> {
+        let stores = session.ask("stores", session.subject.stores()).await?;
+        let now = session.clock.now();
+        output.show(&*stores, |stores, style| render(stores, now, style))
+    }
+}
+
+/// The stores as a table.
+pub(crate) fn render(stores: &[Store], now: DateTime<Utc>, style: Style) -> String {
+    const COLUMNS: [Column; 8] = [
+        Column::Right("ID"),
+        Column::Left("STATE"),
+        Column::Left("ADDRESS"),
+        Column::Right("LEADERS"),
+        Column::Right("REGIONS"),
+        Column::Right("DATA"),
+        Column::Right("FREE"),
+        Column::Right("SEEN"),
+    ];
+    if stores.is_empty() {
+        return "no stores\n".to_owned();
+    }
+    let rows = stores.iter().map(|store| {
+        [
+            store.id.to_string().into(),
+            Cell::toned(store.state.as_str(), store.state),
+            Cell::from(&store.address),
+            text::known(store.leader_count).into(),
+            text::known(store.region_count).into(),
+            text::known(store.used_bytes.map(text::bytes)).into(),
+            free(store).into(),
+            text::known(store.last_heartbeat.map(|at| text::age(at, now))).into(),
+        ]
+    });
+    table::render(COLUMNS, rows, style)
+}
+
+/// What is free, and how much of the whole that is.
+pub(crate) fn free(store: &Store) -> String {
+    let Some(available) = store.available_bytes else { return text::UNKNOWN.to_owned() };
+    match store.capacity_bytes.and_then(|capacity| text::percent(available, capacity)) {
+        Some(percent) => format!("{} {percent}", text::bytes(available)),
+        None => text::bytes(available),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use operator_core::StoreState;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_a_dash_and_the_table_fits_a_terminal() {
+        let now = DateTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let mut up = Store::new(1.into(), "127.0.0.1:20160", StoreState::Up);
+        up.leader_count = Some(0);
+        up.region_count = Some(36);
+        up.used_bytes = Some(41_446_232_064);
+        up.available_bytes = Some(64 << 30);
+        up.capacity_bytes = Some(100 << 30);
+        up.last_heartbeat = Some(now - Duration::from_secs(4));
+        let silent = Store::new(10.into(), "127.0.0.1:20161", StoreState::Disconnected);
+        let text = render(&[up, silent], now, Style::PLAIN);
+        let expected = "\
+ID  STATE         ADDRESS          LEADERS  REGIONS     DATA       FREE    SEEN
+ 1  Up            127.0.0.1:20160        0       36  38.6GiB  64GiB 64%  4s ago
+10  Disconnected  127.0.0.1:20161        -        -        -          -       -
+";
+        assert_eq!(text, expected);
+        assert!(text.lines().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn no_store_is_said_in_words() {
+        assert_eq!(render(&[], DateTime::UNIX_EPOCH, Style::PLAIN), "no stores\n");
+    }
+}

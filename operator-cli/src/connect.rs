@@ -1,0 +1,215 @@
+//! From the options to a subject: a real cluster, or a simulated one in this process.
+
+use std::env::{self, VarError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use operator_core::Clock;
+use operator_tikv::http::{Endpoint, Limits, TlsConfig};
+use operator_tikv::{TikvConfig, TikvSubject};
+use tikv_simulator::{Config, Scenario, Server};
+
+use crate::args::Options;
+use crate::error::Failure;
+use crate::session::Session;
+
+/// A session, and what it needs to go on.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) session: Session,
+    /// Ends when dropped.
+    _simulated: Option<Server>,
+}
+
+/// What the options and the environment name. Nobody is asked yet.
+///
+/// # Errors
+/// [`Failure::Usage`] if they name nothing, or something that cannot be used.
+pub(crate) async fn connect(options: &Options) -> Result<Connection, Failure> {
+    let variable = |name| env::var(name);
+    match endpoints(options, variable)? {
+        Target::Real(endpoints) => {
+            let mut config = TikvConfig::new(endpoints);
+            if let Some(tls) = tls(options, variable)? {
+                config = config.with_tls(tls);
+            }
+            Ok(Connection { session: session(config, options)?, _simulated: None })
+        }
+        Target::Simulated(scenario) => {
+            let server = simulated(scenario).await?;
+            let config = TikvConfig::new(list(&server.pd_urls().join(","))?);
+            Ok(Connection { session: session(config, options)?, _simulated: Some(server) })
+        }
+    }
+}
+
+/// Whom to look at.
+#[derive(Debug, PartialEq)]
+enum Target {
+    Real(Vec<Endpoint>),
+    Simulated(Scenario),
+}
+
+/// The command line goes before the environment.
+fn endpoints(
+    options: &Options,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<Target, Failure> {
+    if let Some(scenario) = options.simulate {
+        return Ok(Target::Simulated(scenario));
+    }
+    let named = if options.pd.is_empty() {
+        from_environment("PD_ENDPOINT", variable)?.unwrap_or_default()
+    } else {
+        options.pd.join(",")
+    };
+    let endpoints = list(&named)?;
+    if endpoints.is_empty() {
+        return Err(Failure::Usage(
+            "which cluster? Name one by --pd http://HOST:2379, by the environment variable PD_ENDPOINT, or take a \
+             simulated one: --simulate"
+                .to_owned(),
+        ));
+    }
+    Ok(Target::Real(endpoints))
+}
+
+fn list(named: &str) -> Result<Vec<Endpoint>, Failure> {
+    Endpoint::list(named).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The files that options or environment name, read.
+fn tls(
+    options: &Options,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<Option<TlsConfig>, Failure> {
+    let file = |option: &Option<PathBuf>, name| match option {
+        Some(file) => Ok(Some(file.clone())),
+        None => from_environment(name, &variable).map(|file| file.map(PathBuf::from)),
+    };
+    let ca = file(&options.cacert, "PD_CACERT")?;
+    let cert = file(&options.cert, "PD_CERT")?;
+    let key = file(&options.key, "PD_KEY")?;
+    if ca.is_none() && cert.is_none() && key.is_none() {
+        return Ok(None);
+    }
+    TlsConfig::from_files(ca.as_deref(), cert.as_deref(), key.as_deref()).map(Some).map_err(unusable)
+}
+
+/// A variable that is empty is not set: compose files cannot leave one out.
+fn from_environment(
+    name: &'static str,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<Option<String>, Failure> {
+    match variable(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Failure::Usage(format!("the environment variable {name} is not text in UTF-8")))
+        }
+    }
+}
+
+fn session(config: TikvConfig, options: &Options) -> Result<Session, Failure> {
+    let timeout = *options.timeout;
+    let asked: Vec<_> = config.endpoints.iter().map(ToString::to_string).collect();
+    let subject = TikvSubject::new(config.with_limits(limits(timeout))).map_err(unusable)?;
+    Ok(Session {
+        subject: Arc::new(subject),
+        asked: format!("PD at {}", asked.join(", ")),
+        timeout,
+        clock: Clock::system(),
+    })
+}
+
+/// The usual limits, but so much shorter than the deadline that what went wrong can still be told before it.
+fn limits(timeout: Duration) -> Limits {
+    let usual = Limits::default();
+    let within = |usual: Duration, share: f64| usual.min(timeout.mul_f64(share));
+    usual
+        .clone()
+        .with_connect_timeout(within(usual.connect_timeout, 0.5))
+        .with_read_timeout(within(usual.read_timeout, 0.8))
+        .with_total_timeout(within(usual.total_timeout, 0.9))
+        .with_failover_budget(within(usual.failover_budget, 0.7))
+        .with_unreachable_budget(within(usual.unreachable_budget, 0.4))
+}
+
+fn unusable(error: operator_tikv::Error) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+/// The scenario at the moment that shows its point, which is now: heartbeats are as old as they look.
+async fn simulated(scenario: Scenario) -> Result<Server, Failure> {
+    let server = Server::start(Config::new(scenario).shown_at(Utc::now()), 1.0)
+        .await
+        .map_err(|error| Failure::other("the simulated cluster could not be started", error))?;
+    // Only now: who dies on the way has had an address, which now refuses.
+    server.with(|simulator| simulator.advance(scenario.shows_after()));
+    Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(value: &'static str) -> impl Fn(&'static str) -> Result<String, VarError> {
+        move |name| if name == "PD_ENDPOINT" { Ok(value.to_owned()) } else { Err(VarError::NotPresent) }
+    }
+
+    fn pd(urls: &[&str]) -> Options {
+        Options { pd: urls.iter().map(|&url| url.to_owned()).collect(), ..options() }
+    }
+
+    fn options() -> Options {
+        Options {
+            pd: Vec::new(),
+            cacert: None,
+            cert: None,
+            key: None,
+            simulate: None,
+            output: Default::default(),
+            timeout: Duration::from_secs(30).into(),
+            color: Default::default(),
+            verbose: false,
+        }
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_environment() {
+        let chosen = |options: &Options| endpoints(options, environment("http://env:2379")).unwrap();
+        let real = |text: &str| Target::Real(Endpoint::list(text).unwrap());
+        assert_eq!(chosen(&options()), real("http://env:2379"));
+        assert_eq!(chosen(&pd(&["http://a:1", "http://b:2"])), real("http://a:1,http://b:2"));
+        let simulate = Options { simulate: Some(Scenario::Big), ..options() };
+        assert_eq!(chosen(&simulate), Target::Simulated(Scenario::Big));
+    }
+
+    #[test]
+    fn no_cluster_is_answered_with_the_three_ways_to_name_one() {
+        for value in ["", ",", " "] {
+            let failure = endpoints(&options(), environment(value)).unwrap_err();
+            let text = failure.to_string();
+            assert!(matches!(failure, Failure::Usage(_)), "{text}");
+            assert!(["--pd", "PD_ENDPOINT", "--simulate"].iter().all(|way| text.contains(way)), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_client_certificate_is_a_usage_error() {
+        let failure = tls(&Options { key: Some("k.pem".into()), ..options() }, environment("")).unwrap_err();
+        assert!(matches!(failure, Failure::Usage(_)), "{failure}");
+        assert!(tls(&options(), environment("")).unwrap().is_none());
+    }
+
+    #[test]
+    fn every_limit_ends_before_the_deadline() {
+        let limits = limits(Duration::from_secs(1));
+        let deadline = Duration::from_secs(1);
+        assert!(limits.connect_timeout < deadline && limits.read_timeout < deadline);
+        assert!(limits.failover_budget < deadline && limits.unreachable_budget < deadline);
+        assert!(limits.validate().is_ok());
+    }
+}

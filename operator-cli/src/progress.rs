@@ -1,0 +1,51 @@
+//! A line on the terminal that tells what is waited for, and disappears with its end.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// What takes no longer than this is not worth a line.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Runs `work`; once it takes long, and if stderr is a terminal, says so every second until it ends.
+pub(crate) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
+    if !io::stderr().is_terminal() {
+        return work.await;
+    }
+    tokio::pin!(work);
+    let begun = Instant::now();
+    let mut ticks = tokio::time::interval_at(begun + PATIENCE, Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut line = Line { shown: false };
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            _ = ticks.tick() => line.show(&format!("waiting for {what} ({} s)", begun.elapsed().as_secs())),
+        }
+    }
+}
+
+/// Clears itself, also when the work is cancelled.
+struct Line {
+    shown: bool,
+}
+
+impl Line {
+    fn show(&mut self, text: &str) {
+        self.shown = true;
+        let mut stderr = io::stderr().lock();
+        // Whether the line can be shown or not makes no difference to the work.
+        let _ = write!(stderr, "\r\u{1b}[K{text}").and_then(|()| stderr.flush());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.shown {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\r\u{1b}[K").and_then(|()| stderr.flush());
+        }
+    }
+}
