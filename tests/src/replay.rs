@@ -17,7 +17,8 @@ use crate::{Answer, Port, Recording};
 /// status port. Ports that were closed are closed; one that was silent accepts and never answers.
 ///
 /// Answers are as recorded, but for one thing: so that they can be dialled, members' client URLs and stores' status
-/// addresses are those of the loopback ports.
+/// addresses are those of the loopback ports, and stores' addresses name the same host: nobody should dial the loopback
+/// address that a store on another machine announces.
 #[derive(Debug)]
 pub struct ReplayServer {
     addresses: HashMap<String, SocketAddr>,
@@ -85,7 +86,13 @@ struct Names(Vec<(String, String)>);
 
 impl Names {
     fn new(addresses: &HashMap<String, SocketAddr>) -> Self {
-        Self(addresses.iter().map(|(host, address)| (host.clone(), address.to_string())).collect())
+        let mut names: Vec<_> =
+            addresses.iter().map(|(host, address)| (host.clone(), address.to_string())).collect();
+        // Nothing of ours listens there: the recordings hold no gRPC.
+        names.extend(
+            (0..4).map(|n| (format!("tikv{n}:20160"), format!("{}:{}", Ipv4Addr::LOCALHOST, 20_160 + n))),
+        );
+        Self(names)
     }
 
     fn rename(&self, text: &str) -> String {

@@ -189,7 +189,8 @@ impl Simulator {
         pds.chain(stores).collect()
     }
 
-    /// Gives a node its real address, so that members' `client_urls` and stores' `status_address` can be dialled.
+    /// Gives a node its real address, so that members' `client_urls` and stores' `status_address` can be dialled. A
+    /// store's `address` names the same host, with a port at which nothing listens.
     pub fn set_authority(&mut self, node: NodeId, authority: impl Into<String>) {
         match node {
             NodeId::Pd(index) => {
@@ -198,8 +199,13 @@ impl Simulator {
                 }
             }
             NodeId::Store(id) => {
+                // A store that announces a loopback address for its status is on this machine with all its ports:
+                // a client rightly does not dial the loopback address of a store that lives on another.
+                let first = self.cluster.stores.keys().take_while(|other| **other < id).count();
                 if let Some(store) = self.cluster.stores.get_mut(&id) {
                     store.status_address = authority.into();
+                    let host = store.status_address.rsplit_once(':').map_or("", |(host, _)| host);
+                    store.address = format!("{host}:{}", 20_160 + first);
                 }
             }
         }
