@@ -81,14 +81,7 @@ impl Simulator {
                 }
             }
             Event::Split(id) => self.split(id),
-            Event::MergeWithNext(id) => {
-                if self.touch(id)
-                    && let Some(gone) = self.cluster.regions.merge_with_next(id)
-                {
-                    self.pd.forget_region(gone);
-                    self.report(id, false);
-                }
-            }
+            Event::MergeWithNext(id) => self.merge(id),
             Event::TransferLeader { region, to_store } => {
                 self.step(Step::Transfer { region, to: to_store });
             }
@@ -202,8 +195,7 @@ impl Simulator {
         if !self.cluster.regions.is_held(id) {
             return;
         }
-        // A region asks PD for the ids of its halves, so it cannot split without PD.
-        if self.cluster.grow(id) && self.pd.memory.is_some() {
+        if self.cluster.grow(id) {
             self.split(id);
         }
         self.report(id, true);
@@ -215,15 +207,36 @@ impl Simulator {
         self.pd.region_beat(&self.cluster, id, periodic);
     }
 
+    /// Whether a region can change its range: somebody leads it and can commit, and PD, which gives new ids and
+    /// orders merges, is there.
+    fn can_change_range(&mut self, id: u64) -> bool {
+        self.touch(id)
+            && self.pd.memory.is_some()
+            && self.cluster.regions.get(id).is_some_and(|region| {
+                let alive = |store| self.cluster.is_alive(store);
+                region.leader.is_some_and(|leader| alive(leader.store)) && region.has_quorum(alive)
+            })
+    }
+
     fn split(&mut self, id: u64) {
-        if !self.touch(id) {
-            return;
-        }
-        if let Some(left) = self.cluster.regions.split(id) {
+        if self.can_change_range(id)
+            && let Some(left) = self.cluster.regions.split(id)
+        {
             self.pd.inherit(left, id);
             self.report(left, false);
             self.report(id, false);
             self.later(REGION_BEAT, Task::RegionBeat(left));
+        }
+    }
+
+    fn merge(&mut self, id: u64) {
+        let next = self.cluster.regions.right_of(id).map(|region| region.id);
+        if next.is_some_and(|next| self.can_change_range(next))
+            && self.can_change_range(id)
+            && let Some(gone) = self.cluster.regions.merge_with_next(id)
+        {
+            self.pd.forget_region(gone);
+            self.report(id, false);
         }
     }
 

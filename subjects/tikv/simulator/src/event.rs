@@ -21,7 +21,7 @@ impl fmt::Display for NodeId {
 }
 
 /// Something that happens at one moment. Events that do not apply (a store that does not exist, a crash of what is
-/// dead) change nothing.
+/// dead, a split of a region that nobody leads or while PD has no leader) change nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The process dies: connections are refused; its regions elect other leaders after 10 to 20 s if they can.

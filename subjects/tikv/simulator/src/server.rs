@@ -48,8 +48,8 @@ pub enum ServerError {
         /// Why not.
         source: io::Error,
     },
-    /// The speed is not a number from 0 on.
-    #[error("the speed of simulated time is a number from 0 on, not {0}")]
+    /// The speed is not between 0 and [`Server::MAX_SPEED`].
+    #[error("the speed of simulated time is between 0 and {max}, not {0}", max = Server::MAX_SPEED)]
     Speed(f64),
 }
 
@@ -79,6 +79,9 @@ impl Server {
     /// Nodes beyond this have no port of their own and cannot be connected to: file descriptors are few.
     pub const MAX_PORTS: usize = 128;
 
+    /// A day in less than a second.
+    pub const MAX_SPEED: f64 = 100_000.0;
+
     /// Starts a cluster whose time runs `speed` times as fast as the wall clock; 0 stands still.
     ///
     /// Must be called inside a Tokio runtime. Clients that compare heartbeats with their own clock want a
@@ -89,7 +92,7 @@ impl Server {
 
     /// Serves a cluster that was already brought somewhere.
     pub async fn serve(simulator: Simulator, speed: f64) -> Result<Self, ServerError> {
-        if !speed.is_finite() || speed < 0.0 {
+        if !(0.0..=Self::MAX_SPEED).contains(&speed) {
             return Err(ServerError::Speed(speed));
         }
         let inner = Arc::new(Inner {

@@ -271,8 +271,8 @@ impl Simulator {
 
     /// A moment of its own for each beat, so that they spread over the period.
     fn phase(&self, id: u64, period: TimeDelta) -> TimeDelta {
-        let millis = period.num_milliseconds().unsigned_abs().max(1);
-        TimeDelta::milliseconds(i64::try_from(hash(self.config.seed, id, 31) % millis).unwrap_or(0))
+        let nanos = period.num_nanoseconds().unwrap_or(1).unsigned_abs().max(1);
+        TimeDelta::nanoseconds(i64::try_from(hash(self.config.seed, id, 31) % nanos).unwrap_or(0))
     }
 
     /// A store process starts for the first time.

@@ -168,6 +168,15 @@ impl Regions {
         }
     }
 
+    /// The region that begins where this one ends.
+    pub(crate) fn right_of(&self, id: u64) -> Option<Region> {
+        let end = self.get(id)?.end.clone();
+        if end.is_empty() {
+            return None;
+        }
+        self.starting_at(&end).next().map(Cow::into_owned)
+    }
+
     fn covers(&self, ids: &[u64], key: &[u8]) -> bool {
         ids.first().and_then(|id| self.held.get(id)).is_some_and(|region| region.start.as_slice() <= key)
     }
@@ -204,11 +213,7 @@ impl Regions {
 
     /// A region takes over its right neighbour; the neighbour's id is returned.
     pub(crate) fn merge_with_next(&mut self, id: u64) -> Option<u64> {
-        let end = self.get(id)?.end.clone();
-        if end.is_empty() {
-            return None;
-        }
-        let next = self.starting_at(&end).next()?.id;
+        let next = self.right_of(id)?.id;
         let stores = |region: &Region| {
             let mut stores: Vec<_> = region.voters().map(|peer| peer.store).collect();
             stores.sort_unstable();

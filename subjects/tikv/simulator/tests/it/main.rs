@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod chaos;
 mod likeness;
 mod scenarios;
 mod shape;

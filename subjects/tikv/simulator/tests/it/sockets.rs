@@ -88,5 +88,9 @@ async fn simulated_time_runs_at_its_speed() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let passed = server.with(|cluster| cluster.now()) - start;
     assert!(passed >= chrono::TimeDelta::seconds(200), "{passed}");
-    assert!(Server::start(Config::new(Scenario::Healthy), -1.0).await.is_err());
+    for speed in [-1.0, f64::NAN, f64::INFINITY] {
+        let error =
+            Server::start(Config::new(Scenario::Healthy), speed).await.expect_err("there is no such speed");
+        assert!(error.to_string().contains("between 0 and 100000"), "{error}");
+    }
 }
