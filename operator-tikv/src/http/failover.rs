@@ -1,5 +1,6 @@
 //! From member to member until one answers.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::endpoint::Endpoint;
 use super::transport::{Method, TransportErrorKind};
 use crate::Error;
 
-/// Between two rounds over the members: from 100 ms, doubling, up to 1 s, each up to twice that by chance, so that
-/// many clients do not ask in step.
+/// Between two rounds over the members: from 100 ms, doubling, up to 1 s, each up to twice that by chance (seeded
+/// at random: backon's own seed is the same in every process), so that many clients do not ask in step.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
@@ -40,6 +41,7 @@ impl Inner {
             .with_min_delay(FIRST_DELAY)
             .with_max_delay(LONGEST_DELAY)
             .with_jitter()
+            .with_jitter_seed(RandomState::new().build_hasher().finish())
             .without_max_times()
             .build();
         loop {

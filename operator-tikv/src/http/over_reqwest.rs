@@ -145,13 +145,13 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Erro
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// The causes from the outermost to the innermost, each said once: reqwest's own message ("error sending request") says
-/// nothing that a reader does not know.
+/// The causes from the outermost to the innermost, each said once, without the wrappers ("error sending request",
+/// "client error (Connect)") that say nothing a reader does not know.
 fn chain(error: &reqwest::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = super::text::printable(&cause.to_string()).into_owned();
-        if !said.iter().any(|earlier| earlier.contains(&text)) {
+        if !text.starts_with("client error (") && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use operator_core::ErrorKind;
 use operator_tikv::http::{Endpoint, HttpClient, ReqwestTransport, TlsConfig, TransportErrorKind};
 use operator_tikv::{Error, TikvConfig, TimeoutPhase};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -21,6 +21,8 @@ struct Ca(CertifiedIssuer<'static, KeyPair>);
 impl Ca {
     fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate whose issuer has the name of its subject for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "a private CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
