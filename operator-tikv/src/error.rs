@@ -235,8 +235,20 @@ impl Error {
 
     /// As an error of the core, of the method `operation`.
     pub fn during(self, operation: impl Into<Cow<'static, str>>) -> operator_core::Error {
+        self.described(operation).because(self)
+    }
+
+    /// As [`Error::during`], of an error that several parts share.
+    pub(crate) fn shared_during(
+        self: std::sync::Arc<Self>,
+        operation: impl Into<Cow<'static, str>>,
+    ) -> operator_core::Error {
+        self.described(operation).because(self)
+    }
+
+    fn described(&self, operation: impl Into<Cow<'static, str>>) -> operator_core::Error {
         let error = operator_core::Error::new(self.kind(), operation, self.to_string());
-        let error = match &self {
+        match self {
             Self::Unavailable { failures, .. } => {
                 let asked: Vec<_> = failures
                     .iter()
@@ -248,8 +260,7 @@ impl Error {
                 Some(call) => error.at(call.endpoint.to_string()),
                 None => error,
             },
-        };
-        error.because(self)
+        }
     }
 }
 

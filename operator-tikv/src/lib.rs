@@ -3,9 +3,13 @@
 pub mod config;
 mod error;
 pub mod http;
+mod single_flight;
+mod probe;
 pub mod pd;
+pub mod signals;
 mod subject;
 
 pub use config::TikvConfig;
 pub use error::{Call, Error, TimeoutPhase};
+pub use probe::Probe;
 pub use subject::TikvSubject;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use operator_core::{
-    ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Member, Operation, Region, RegionId, RegionPage,
-    RegionQuery, Result, Slo, Store, StoreId, Subject, SubjectConfig,
+    Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Member, Observation, Operation, Part,
+    Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store, StoreId,
+    StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
 };
 
 use crate::http::Transport;
-use crate::pd::PdClient;
+use crate::pd::{self, Assessment, PdClient, StoreInfo};
+use crate::signals;
+use crate::single_flight::{Shared, SingleFlight};
 use crate::{Error, TikvConfig};
 
 /// A TiKV cluster, seen through its PD.
@@ -31,6 +34,9 @@ use crate::{Error, TikvConfig};
 pub struct TikvSubject {
     config: SubjectConfig,
     pd: PdClient,
+    clock: Clock,
+    stores: SingleFlight<Vec<StoreInfo>>,
+    assessment: SingleFlight<Assessment>,
 }
 
 impl TikvSubject {
@@ -51,12 +57,34 @@ impl TikvSubject {
     }
 
     fn over(pd: PdClient) -> Self {
-        Self { config: subject_config(), pd }
+        Self {
+            config: subject_config(),
+            pd,
+            clock: Clock::system(),
+            stores: SingleFlight::default(),
+            assessment: SingleFlight::default(),
+        }
+    }
+
+    /// Reads the time from `clock`: by it a store that is being removed is in doubt when its heartbeat is late.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Its PD.
     pub fn pd(&self) -> &PdClient {
         &self.pd
+    }
+
+    /// The parts of an observation run together: those that need the stores see the same ones.
+    async fn shared_stores(&self) -> Shared<Vec<StoreInfo>> {
+        self.stores.get(self.pd.stores()).await
+    }
+
+    async fn assess(&self) -> Shared<Assessment> {
+        let stores = self.shared_stores().await?;
+        self.assessment.get(Assessment::of(&self.pd, stores.to_vec(), self.clock.now())).await
     }
 }
 
@@ -64,10 +92,12 @@ fn subject_config() -> SubjectConfig {
     let mut config = SubjectConfig::new("tikv").with_observations([
         Operation::Stores,
         Operation::ClusterMetrics,
+        Operation::RegionHealth,
         Operation::Members,
         Operation::Region,
         Operation::Regions,
         Operation::HotRegions,
+        Operation::Signals,
     ]);
     let at_most = |name: &str, description: &str, indicator: &str, threshold: f64, unit: &str| {
         Slo::new(name, description, indicator, Comparison::AtMost, threshold, unit)
@@ -100,8 +130,8 @@ impl Subject for TikvSubject {
     }
 
     async fn stores(&self) -> Result<Vec<Store>> {
-        let stores = self.pd.stores().await.map_err(|error| error.during("stores"))?;
-        Ok(stores.into_iter().map(|info| info.store).collect())
+        let stores = self.shared_stores().await.map_err(|error| error.shared_during("stores"))?;
+        Ok(plain(&stores))
     }
 
     async fn store(&self, id: StoreId) -> Result<Store> {
@@ -109,12 +139,16 @@ impl Subject for TikvSubject {
     }
 
     async fn cluster_metrics(&self) -> Result<ClusterMetrics> {
-        let (stores, count) = tokio::try_join!(self.pd.stores(), self.pd.region_count())
-            .map_err(|error| error.during("cluster_metrics"))?;
-        let stores: Vec<_> = stores.into_iter().map(|info| info.store).collect();
-        let mut metrics = ClusterMetrics::from_stores(&stores);
-        metrics.region_count = Some(count);
+        let (stores, count) = tokio::join!(self.shared_stores(), self.pd.region_count());
+        let stores = stores.map_err(|error| error.shared_during("cluster_metrics"))?;
+        let mut metrics = ClusterMetrics::from_stores(&plain(&stores));
+        metrics.region_count = Some(count.map_err(|error| error.during("cluster_metrics"))?);
         Ok(metrics)
+    }
+
+    async fn region_health(&self) -> Result<RegionHealth> {
+        let assessment = self.assess().await.map_err(|error| error.shared_during("region_health"))?;
+        pd::region_health(&self.pd, &assessment).await.map_err(|error| error.during("region_health"))
     }
 
     async fn members(&self) -> Result<Vec<Member>> {
@@ -132,4 +166,51 @@ impl Subject for TikvSubject {
     async fn hot_regions(&self, query: HotRegionQuery) -> Result<Vec<HotRegion>> {
         self.pd.hot_regions(query).await.map_err(|error| error.during("hot_regions"))
     }
+
+    async fn signals(&self, scope: &Scope) -> Result<Vec<Signal>> {
+        let (assessment, paused) = tokio::join!(self.assess(), self.pd.paused_schedulers());
+        let assessment = assessment.map_err(|error| error.shared_during("signals"))?;
+        if let Err(error) = &paused {
+            tracing::warn!(%error, "which schedulers are paused is not known");
+        }
+        Ok(signals::of(&assessment, paused.ok(), scope.clock.now()))
+    }
+
+    fn trust(&self, observation: &Observation) -> Vec<TrustReason> {
+        let mut reasons: Vec<_> = warming_up(observation)
+            .into_iter()
+            .map(|sign| TrustReason::new(TrustCode::WarmingUp, None, sign))
+            .collect();
+        let health = observation.cluster.as_ref().and_then(|cluster| cluster.region_health.as_ref());
+        let unknown: Vec<_> =
+            health.iter().flat_map(|health| pd::uncounted(health)).map(|problem| problem.as_str()).collect();
+        if !unknown.is_empty() && reasons.is_empty() {
+            let message = format!("how many regions there are is not known for: {}", unknown.join(", "));
+            reasons.push(TrustReason::new(TrustCode::PartIncomplete, Some(Part::RegionHealth), message));
+        }
+        reasons
+    }
 }
+
+fn plain(stores: &[StoreInfo]) -> Vec<Store> {
+    stores.iter().map(|info| info.store.clone()).collect()
+}
+
+/// What shows in an observation that PD warms up.
+fn warming_up(observation: &Observation) -> Vec<String> {
+    if observation.signals.is_some() {
+        return observation
+            .signals_named(signals::PD_WARMING_UP_SIGN)
+            .filter_map(|signal| signal.value.as_text().map(str::to_owned))
+            .collect();
+    }
+    // Nobody asked the stores themselves: one that PD's leader has not heard from may be lost, or PD behind.
+    let stores = observation.stores.iter().flatten();
+    stores
+        .filter(|store| store.capacity_bytes.is_none() && store.state != StoreState::Tombstone)
+        .map(|store| format!("PD's leader has had no heartbeat from store {} yet", store.id))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The client.
 
-use operator_core::{HotKind, HotRegion, HotRegionQuery, Key, Region, RegionId, RegionProblem, StoreId};
+use operator_core::{
+    HotKind, HotRegion, HotRegionQuery, Key, Region, RegionHealth, RegionId, RegionProblem, StoreId,
+};
 use serde::de::DeserializeOwned;
 
 use super::types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
@@ -225,6 +227,21 @@ impl PdClient {
     pub async fn scheduling_operators(&self) -> Result<Vec<SchedulingOperator>, Error> {
         let answer: wire::List<wire::SchedulingOperator> = self.ask(request::OPERATORS).await?;
         Ok(answer.0.into_iter().map(SchedulingOperator::from).collect())
+    }
+
+    /// How many regions are not as they should be, as far as that can be known.
+    ///
+    /// PD's own counts come from `pd_regions_status` on its leader's `/metrics`, some ids from `/regions/check/…`; none
+    /// of them while PD warms up. PD has no word for a region without a leader or a quorum: those follow from the
+    /// stores that are lost, of which those in doubt are asked at their status ports, and from the regions' voters.
+    /// All regions are read only while enough stores are lost, or regions without a leader, for that to matter.
+    ///
+    /// # Errors
+    /// As [`PdClient::stores`].
+    pub async fn region_health(&self) -> Result<RegionHealth, Error> {
+        let stores = self.stores().await?;
+        let assessment = super::Assessment::of(self, stores, chrono::Utc::now()).await?;
+        super::region_health(self, &assessment).await
     }
 
     /// The ids of at most `limit` regions with `problem`: `GET /pd/api/v1/regions/check/…`. PD lists every such region

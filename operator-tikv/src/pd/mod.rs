@@ -28,8 +28,13 @@ mod convert;
 mod client;
 mod continuity;
 mod regions;
+mod counts;
+mod assessment;
+mod health;
 
+pub(crate) use assessment::Assessment;
 pub use client::PdClient;
+pub(crate) use health::{of as region_health, uncounted};
 pub use types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
 #[cfg(test)]
 pub(crate) mod recorded;

@@ -57,3 +57,8 @@ pub(crate) fn check(problem: RegionProblem) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// On a store's status port: what the store itself knows of one of its replicas.
+pub(crate) fn store_region(id: RegionId) -> String {
+    format!("/region/{id}")
+}
