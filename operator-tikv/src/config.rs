@@ -119,3 +119,45 @@ impl FromStr for TikvConfig {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn config() -> TikvConfig {
+        "pd0:2379".parse().unwrap()
+    }
+
+    #[rstest]
+    #[case("endpoints", TikvConfig::new([]))]
+    #[case("page_size", config().with_page_size(0))]
+    #[case("page_size", config().with_page_size(10_241))]
+    #[case("limits.connect_timeout", config().with_limits(Limits::default().with_connect_timeout(Duration::ZERO)))]
+    #[case("limits.read_timeout", config().with_limits(Limits::default().with_read_timeout(Duration::ZERO)))]
+    #[case("limits.total_timeout", config().with_limits(Limits::default().with_total_timeout(Duration::ZERO)))]
+    #[case("limits.max_body_bytes", config().with_limits(Limits::default().with_max_body_bytes(0)))]
+    fn what_cannot_be_used_is_named(#[case] named: &str, #[case] config: TikvConfig) {
+        let Err(Error::Config { field, .. }) = config.client() else { panic!("{config:?} is used") };
+        assert_eq!(field, named);
+    }
+
+    #[test]
+    fn no_endpoint_is_no_configuration() {
+        for text in ["", " , ", "pd0:x"] {
+            assert!(
+                matches!(text.parse::<TikvConfig>(), Err(Error::Config { field: "endpoints", .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn tls_makes_bare_addresses_https() {
+        let client = config().with_tls(TlsConfig::new()).client().unwrap();
+        assert_eq!(client.endpoints()[0].to_string(), "https://pd0:2379");
+    }
+}
