@@ -1,10 +1,11 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tikv_simulator::Scenario;
 
 use crate::commands::{
@@ -110,19 +111,26 @@ impl Cli {
     ///
     /// # Errors
     /// What clap says, which includes the help that was asked for.
-    pub(crate) fn read() -> Result<Self, clap::Error> {
-        Self::checked(Self::try_parse()?)
-    }
-
-    /// clap checks what excludes what within one level only, and global options stand on two.
-    fn checked(self) -> Result<Self, clap::Error> {
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let line: Vec<_> = line.into_iter().collect();
+        let matches = Self::command().try_get_matches_from(&line)?;
+        let cli = Self::from_arg_matches(&matches)?;
         let conflict = |message| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-        if self.options.simulate.is_some() && !self.options.pd.is_empty() {
+
+        // clap checks what excludes what within one level only, and global options stand on two; and of an option that
+        // is given on both levels it keeps what follows the command.
+        if cli.options.simulate.is_some() && !cli.options.pd.is_empty() {
             return conflict(
                 "--simulate and --pd exclude each other: look at a simulated cluster or at a real one",
             );
         }
-        Ok(self)
+        let given = line.iter().filter_map(|arg| arg.to_str());
+        let given = given.filter(|arg| *arg == "--pd" || arg.starts_with("--pd=")).count();
+        let kept = matches.get_occurrences::<String>("pd").map_or(0, Iterator::count);
+        if given > kept {
+            return conflict("give --pd before the command or after it, not on both sides");
+        }
+        Ok(cli)
     }
 }
 
@@ -131,7 +139,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split(' ')).and_then(Cli::checked)
+        Cli::read(line.split(' ').map(OsString::from))
     }
 
     #[test]
@@ -167,5 +175,12 @@ mod tests {
         ] {
             assert_eq!(read(line).unwrap_err().kind(), ErrorKind::ArgumentConflict, "{line}");
         }
+    }
+
+    #[test]
+    fn no_endpoint_is_lost_in_silence() {
+        let error = read("operator --pd a stores --pd=b").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert_eq!(read("operator --pd=a --pd b stores").unwrap().options.pd, ["a", "b"]);
     }
 }

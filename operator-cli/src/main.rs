@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::session::Session;
 
 fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(told) => {
             // Help that was asked for goes to stdout, complaints to stderr; whether they are read is not our business.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::output::text::shortened;
+
 /// What takes no longer than this is not worth a line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,9 +24,14 @@ pub(crate) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
             result = &mut work => return result,
-            _ = ticks.tick() => line.show(&format!("waiting for {what} ({} s)", begun.elapsed().as_secs())),
+            _ = ticks.tick() => line.show(&told(what, begun.elapsed())),
         }
     }
+}
+
+/// In one line of any terminal: what wraps cannot be cleared.
+fn told(what: &str, elapsed: Duration) -> String {
+    format!("waiting for {} ({} s)", shortened(what, 50), elapsed.as_secs())
 }
 
 /// Clears itself, also when the work is cancelled.
@@ -47,5 +54,19 @@ impl Drop for Line {
             let mut stderr = io::stderr().lock();
             let _ = write!(stderr, "\r\u{1b}[K").and_then(|()| stderr.flush());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_fits_a_terminal_whatever_is_waited_for() {
+        assert_eq!(
+            told("PD at http://a", Duration::from_millis(12_900)),
+            "waiting for PD at http://a (12 s)"
+        );
+        assert!(told(&"PD".repeat(1_000), Duration::from_secs(86_400)).chars().count() < 80);
     }
 }
