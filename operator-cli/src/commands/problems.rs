@@ -1,13 +1,18 @@
 //! What is wrong, in plain words, as far as one observation shows.
 
-use chrono::{DateTime, Utc};
-use operator_core::{Observation, RegionHealth, RegionProblem, Store, StoreState, TrustVerdict};
+use operator_core::{
+    Observation, Regarding, RegionHealth, RegionProblem, SignalValue, Store, StoreState, TrustVerdict,
+};
+use operator_tikv::signals;
 
 use crate::output::Tone;
 use crate::output::text::{self, escaped};
 
 /// PD's default `low-space-ratio` is 0.8: with less than this part free it moves no more data to a store.
 const LOW_SPACE: f64 = 0.2;
+
+/// The slow score from which PD takes a store for slow.
+const SLOW: f64 = 80.0;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +24,12 @@ pub(crate) struct Problem {
 /// The problems an observation shows, the control plane's first.
 pub(crate) fn of(observation: &Observation) -> Vec<Problem> {
     let mut problems = members(observation);
-    let warming_up = observation.trust.verdict == TrustVerdict::WarmingUp;
     for store in observation.stores.iter().flatten() {
-        problems.extend(state(store, observation.at, warming_up));
+        problems.extend(state(store, observation));
+        problems.extend(load(store, observation));
         problems.extend(disk(store));
     }
+    problems.extend(schedulers(observation));
     if let Some(health) = observation.cluster.as_ref().and_then(|cluster| cluster.region_health.as_ref()) {
         problems.extend(regions(health));
     }
@@ -46,7 +52,7 @@ fn members(observation: &Observation) -> Vec<Problem> {
     problems
 }
 
-fn state(store: &Store, now: DateTime<Utc>, warming_up: bool) -> Option<Problem> {
+fn state(store: &Store, observation: &Observation) -> Option<Problem> {
     let mut text = format!("store {} ({}) ", store.id, escaped(&store.address));
     let tone = match store.state {
         StoreState::Up | StoreState::Tombstone => return None,
@@ -57,25 +63,55 @@ fn state(store: &Store, now: DateTime<Utc>, warming_up: bool) -> Option<Problem>
             }
             Tone::Doubtful
         }
-        state if warming_up => {
-            text.push_str(&format!("is shown as {state}, but PD is warming up: it may be alive"));
-            Tone::Doubtful
-        }
-        StoreState::Down => {
-            text.push_str("is Down");
-            Tone::Bad
-        }
         state => {
             text.push_str(&format!("is {state}"));
-            Tone::Doubtful
+            if let Some(at) = store.last_heartbeat {
+                text.push_str(&format!("; last heard from {}", text::age(at, observation.at)));
+            }
+            if state == StoreState::Down { Tone::Bad } else { Tone::Doubtful }
         }
     };
-    if store.state != StoreState::Offline
-        && let Some(at) = store.last_heartbeat
-    {
-        text.push_str(&format!("; last heard from {}", text::age(at, now)));
-    }
+    let signal = |name| signal(observation, store, name);
+    let lost = signal(signals::LOST).and_then(SignalValue::as_bool);
+    let tone = if lost == Some(true) { Tone::Bad } else { tone };
+    text.push_str(match signal(signals::PROBE).and_then(SignalValue::as_text) {
+        Some("answers") => "; its status port answers: it is alive",
+        Some("refused") => "; its status port refuses: it is dead",
+        Some("silent") => "; its status port is silent: it hangs or is cut off",
+        _ if observation.trust.verdict == TrustVerdict::WarmingUp => "; PD is warming up: it may be alive",
+        _ => "",
+    });
     Some(Problem { tone, text })
+}
+
+/// What a store says of itself.
+fn load(store: &Store, observation: &Observation) -> Vec<Problem> {
+    let named = |text: &str| Problem {
+        tone: Tone::Doubtful,
+        text: format!("store {} ({}) {text}", store.id, escaped(&store.address)),
+    };
+    let signal = |name| signal(observation, store, name);
+    let slow = signal(signals::SLOW_SCORE).and_then(SignalValue::as_number).filter(|score| *score >= SLOW);
+    let slow =
+        slow.map(|score| named(&format!("is slow: it scores {score} of 100, PD takes {SLOW} for slow")));
+    let busy = signal(signals::BUSY).and_then(SignalValue::as_bool).filter(|busy| *busy);
+    let busy = busy.map(|_| named("says that it is too busy"));
+    slow.into_iter().chain(busy).collect()
+}
+
+fn signal<'a>(observation: &'a Observation, store: &Store, name: &str) -> Option<&'a SignalValue> {
+    let regarding = Regarding::Store(store.id);
+    let mut signals = observation.signals.iter().flatten();
+    signals.find(|signal| signal.name == name && signal.regarding == regarding).map(|signal| &signal.value)
+}
+
+fn schedulers(observation: &Observation) -> impl Iterator<Item = Problem> {
+    let paused =
+        observation.signals_named(signals::PAUSED_SCHEDULER).filter_map(|signal| signal.value.as_text());
+    paused.map(|name| Problem {
+        tone: Tone::Doubtful,
+        text: format!("PD's scheduler {} is paused", escaped(name)),
+    })
 }
 
 fn disk(store: &Store) -> Option<Problem> {
@@ -122,7 +158,8 @@ fn regions(health: &RegionHealth) -> impl Iterator<Item = Problem> {
 mod tests {
     use std::time::Duration;
 
-    use operator_core::{ClusterMetrics, Member};
+    use chrono::{DateTime, Utc};
+    use operator_core::{ClusterMetrics, Member, Signal, StoreId};
 
     use super::*;
 
@@ -132,6 +169,10 @@ mod tests {
 
     fn texts(observation: &Observation) -> Vec<String> {
         of(observation).into_iter().map(|problem| problem.text).collect()
+    }
+
+    fn about_store(id: u64, name: &str, value: impl Into<SignalValue>) -> Signal {
+        Signal::new(StoreId(id), name, value, DateTime::UNIX_EPOCH, "test")
     }
 
     fn disconnected(at: DateTime<Utc>) -> Store {
@@ -158,7 +199,49 @@ mod tests {
         seen.stores = Some(vec![disconnected(seen.at)]);
         assert_eq!(texts(&seen), ["store 4 (tikv1:20160) is Disconnected; last heard from 45s ago"]);
         seen.trust.verdict = TrustVerdict::WarmingUp;
-        assert!(texts(&seen).first().unwrap().contains("but PD is warming up: it may be alive"));
+        assert!(texts(&seen).first().unwrap().ends_with("; PD is warming up: it may be alive"));
+    }
+
+    #[test]
+    fn a_probe_decides_what_the_heartbeats_leave_open() {
+        for (probe, told) in [
+            ("answers", "; its status port answers: it is alive"),
+            ("refused", "; its status port refuses: it is dead"),
+            ("silent", "; its status port is silent: it hangs or is cut off"),
+        ] {
+            let mut seen = observation();
+            seen.stores = Some(vec![disconnected(seen.at)]);
+            seen.trust.verdict = TrustVerdict::WarmingUp;
+            seen.signals =
+                Some(vec![about_store(4, signals::PROBE, probe), about_store(5, signals::PROBE, "x")]);
+            assert!(texts(&seen).first().unwrap().ends_with(told), "{:?}", texts(&seen));
+        }
+    }
+
+    #[test]
+    fn what_a_store_says_of_itself_and_paused_schedulers_are_told() {
+        let mut seen = observation();
+        seen.stores = Some([1, 4].map(|id: u64| Store::new(id.into(), "tikv:1", StoreState::Up)).to_vec());
+        let paused = Signal::new(
+            Regarding::Cluster,
+            signals::PAUSED_SCHEDULER,
+            "balance-leader\u{7}",
+            seen.at,
+            "test",
+        );
+        seen.signals = Some(vec![
+            about_store(1, signals::SLOW_SCORE, 79.0),
+            about_store(1, signals::BUSY, false),
+            about_store(4, signals::SLOW_SCORE, 100.0),
+            about_store(4, signals::BUSY, true),
+            paused,
+        ]);
+        let expected = [
+            "store 4 (tikv:1) is slow: it scores 100 of 100, PD takes 80 for slow",
+            "store 4 (tikv:1) says that it is too busy",
+            "PD's scheduler balance-leader\\u{7} is paused",
+        ];
+        assert_eq!(texts(&seen), expected);
     }
 
     #[test]

@@ -47,15 +47,12 @@ fn trust(observation: &Observation, style: Style) -> String {
     let (tone, meaning) = match verdict {
         TrustVerdict::Complete => (Tone::Good, "everything that was asked for is here"),
         TrustVerdict::Partial => (Tone::Doubtful, "something is missing; what is here is right"),
-        TrustVerdict::WarmingUp => (
-            Tone::Doubtful,
-            "PD has not yet heard from everybody: live stores may look gone, and problems absent",
-        ),
+        TrustVerdict::WarmingUp => (Tone::Doubtful, "live stores may look gone, and problems absent"),
         TrustVerdict::Stale => (Tone::Bad, "this shows the past"),
         _ => (Tone::Doubtful, "see the reasons"),
     };
     let mut shown =
-        format!("{}: {meaning} ({})\n", style.paint(tone, verdict.as_str()), text::time(observation.at));
+        format!("{} ({}): {meaning}\n", style.paint(tone, verdict.as_str()), text::time(observation.at));
     // The parts that failed have a section of their own.
     for reason in reasons.iter().filter(|reason| reason.code != TrustCode::PartFailed) {
         let part = reason.part.map_or("", Part::as_str);
@@ -133,9 +130,20 @@ fn region_health(health: &RegionHealth, style: Style) -> String {
         shown.push_str("  all as they should be\n");
     }
     if !unknown.is_empty() {
-        shown.push_str(&format!("  not known: {}\n", unknown.join(", ")));
+        shown.push_str(&format!("  not known: {}\n", most(&unknown)));
     }
     shown
+}
+
+/// The kinds, or those that are missing, whichever are fewer.
+fn most(kinds: &[&str]) -> String {
+    let all = RegionProblem::ALL.map(RegionProblem::as_str);
+    let others: Vec<_> = all.into_iter().filter(|kind| !kinds.contains(kind)).collect();
+    match others.len() {
+        0 => "any kind of problem".to_owned(),
+        few if few < kinds.len() => format!("all but {}", others.join(", ")),
+        _ => kinds.join(", "),
+    }
 }
 
 fn tone(problem: RegionProblem) -> Tone {
@@ -219,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn a_healthy_cluster_at_a_glance() {
         let expected = "\
-complete: everything that was asked for is here (1970-01-01T00:16:40Z)
+complete (1970-01-01T00:16:40Z): everything that was asked for is here
 
 MEMBER  ROLE      HEALTH   ADDRESS
 pd1     leader    healthy  http://pd1:2379
@@ -244,7 +252,7 @@ Nothing is wrong, as far as this shows.
         subject.fail(Operation::RegionHealth, ErrorKind::Unavailable);
         subject.fail(Operation::Members, ErrorKind::Unavailable);
         let text = shown(subject, Format::Table).await;
-        assert!(text.starts_with("partial: something is missing; what is here is right"), "{text}");
+        assert!(text.starts_with("partial (1970-01-01T00:16:40Z): something is missing"), "{text}");
         assert!(!text.contains("MEMBER"), "{text}");
         assert!(text.contains("Nothing wrong was seen, as far"), "{text}");
         assert!(text.contains("Regions: 2\n  whether they are as they should be is not known\n"), "{text}");
@@ -259,7 +267,7 @@ Nothing is wrong, as far as this shows.
         subject.set_trust([warming_up]);
         let text = shown(subject, Format::Table).await;
         let lines: Vec<_> = text.lines().take(2).collect();
-        assert!(lines.first().unwrap().starts_with("warming_up: PD has not yet heard"), "{text}");
+        assert!(lines.first().unwrap().starts_with("warming_up (1970"), "{text}");
         assert_eq!(lines.get(1), Some(&"  stores: PD has led for 12 s\\u{7}"));
     }
 
@@ -275,7 +283,7 @@ Nothing is wrong, as far as this shows.
         let expected = "\
 Regions: 2
   miss_peer: 40 (region 1, 2, 3)
-  not known: down_peer, pending_peer, offline_peer, learner_peer, no_leader, quorum_lost
+  not known: all but miss_peer, extra_peer
 
 What is wrong:
   40 regions have too few replicas

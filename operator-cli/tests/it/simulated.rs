@@ -86,7 +86,7 @@ fn status_is_the_observation() {
     let healthy: Observation = read("--simulate status");
     assert_eq!(healthy.trust.verdict, TrustVerdict::Complete, "{:?}", healthy.trust);
     let table = shown("--simulate status");
-    assert!(table.starts_with("complete: "), "{table}");
+    assert!(table.starts_with("complete ("), "{table}");
     assert!(table.ends_with("Nothing is wrong, as far as this shows.\n"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
 
