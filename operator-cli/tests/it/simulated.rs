@@ -1,3 +1,8 @@
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
 use operator_core::{
     HotKind, HotRegion, Observation, Operation, Region, Store, StoreState, SubjectConfig, TrustVerdict,
 };
@@ -101,6 +106,37 @@ fn status_is_the_observation() {
 }
 
 #[test]
+fn status_tells_what_is_wrong_in_each_scenario() {
+    let told = [
+        ("store-crash", "its status port refuses: it is dead"),
+        ("two-stores-lost", "48 regions have lost the majority of their replicas"),
+        ("slow-store", " is slow: it scores "),
+        ("disk-full", "PD moves no more data to it"),
+        ("store-offline", " is being removed (Offline)"),
+        ("pd-leader-loss", "member pd0 does not pass its health check"),
+        ("not-bootstrapped", "no TiKV store has joined it yet"),
+    ];
+    for (scenario, words) in told {
+        let table = shown(&format!("--simulate={scenario} status"));
+        assert!(table.contains(words), "{scenario}: {table}");
+    }
+}
+
+#[test]
+fn a_pd_that_warms_up_is_not_believed() {
+    let warming_up: Observation = read("--simulate=pd-restart status");
+    assert_eq!(warming_up.trust.verdict, TrustVerdict::WarmingUp, "{:?}", warming_up.trust);
+    assert!(shown("--simulate=pd-restart status").starts_with("warming_up ("));
+}
+
+#[test]
+fn nothing_to_see_is_a_failure_that_says_why() {
+    let outcome = run(&mut operator("--simulate=no-quorum --timeout 3s status -o json"));
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(1), ""));
+    assert!(outcome.stderr.contains("PD has no leader"), "{}", outcome.stderr);
+}
+
+#[test]
 fn config_tells_what_can_be_asked() {
     let config: SubjectConfig = read("--simulate config");
     assert!(config.supports(Operation::Regions) && !config.supports(Operation::StoreMetrics));
@@ -119,27 +155,58 @@ fn the_scenarios_are_listed() {
     }
 }
 
-/// `simulate` in one process, every command in another.
+/// `operator simulate` in a process of its own, ended with this.
+struct Simulation {
+    process: Child,
+    told: serde_json::Value,
+}
+
+impl Simulation {
+    fn start(options: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_operator"))
+            .args(["simulate", "-o", "json"])
+            .args(options.split_whitespace())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, told: serde_json::from_str(&line).unwrap() }
+    }
+
+    fn pd(&self) -> Vec<&str> {
+        self.told["pd"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect()
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
 fn a_simulation_is_looked_at_from_another_process() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
-    let mut simulation = Command::new(env!("CARGO_BIN_EXE_operator"))
-        .args(["simulate", "-o", "json", "--stores", "4"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(simulation.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let pd: Vec<_> = told["pd"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
-    let stores: Vec<Store> = read(&format!("--pd {} stores", pd.join(",")));
-    let addresses: Vec<_> = stores.iter().map(|store| store.status_address.as_deref()).collect();
-    let told: Vec<_> =
-        told["stores"].as_array().unwrap().iter().map(|s| s["status_address"].as_str()).collect();
-    simulation.kill().unwrap();
-    simulation.wait().unwrap();
-    assert_eq!(addresses, told);
+    let simulation = Simulation::start("--stores 4");
+    let stores: Vec<Store> = read(&format!("--pd {} stores", simulation.pd().join(",")));
     assert_eq!(stores.len(), 4);
+    let addresses: Vec<_> = stores.iter().map(|store| store.status_address.as_deref()).collect();
+    let told = simulation.told["stores"].as_array().unwrap();
+    assert_eq!(addresses, told.iter().map(|store| store["status_address"].as_str()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_death_of_the_leading_pd_is_survived() {
+    // It dies after a second, and the election takes less.
+    let simulation = Simulation::start("--scenario pd-leader-loss --speed 30");
+    let pd = simulation.pd();
+    let leader = pd.first().unwrap().trim_start_matches("http://");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(leader).is_ok() {
+        assert!(Instant::now() < deadline, "the leader does not die");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let stores: Vec<Store> = read(&format!("--pd {} stores", pd.join(",")));
+    assert_eq!(stores.len(), 3);
 }
