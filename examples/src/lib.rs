@@ -1,1 +1,5 @@
-//! Small programs in `examples/`, one use each: `cargo run -p operator-examples --example NAME`.
+//! Nothing but what holds the README's programs to compiling; the programs of this package lie in `examples/`.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
