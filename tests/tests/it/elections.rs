@@ -35,6 +35,7 @@ async fn every_observation_through_the_loss_of_the_leader_shows_the_stores() {
         simulated.transport.pass(Duration::from_secs(5)).await;
     }
     assert_eq!(verdicts[0], TrustVerdict::Complete);
+    assert!(verdicts.contains(&TrustVerdict::WarmingUp), "{verdicts:?}");
     assert_eq!(verdicts.last(), Some(&TrustVerdict::Complete), "{verdicts:?}");
 }
 

@@ -7,7 +7,12 @@
 )]
 
 mod support;
+mod recordings;
 mod conformance;
 mod elections;
 mod region_walks;
 mod costs;
+mod scenarios;
+mod program;
+mod program_simulated;
+mod program_faults;

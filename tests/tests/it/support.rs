@@ -18,6 +18,7 @@ pub(crate) fn subject_over(transport: impl Transport, endpoints: &str) -> TikvSu
 pub(crate) struct Simulated {
     pub(crate) transport: SimulatedTransport,
     pub(crate) subject: TikvSubject,
+    clock: Clock,
 }
 
 impl Simulated {
@@ -25,7 +26,8 @@ impl Simulated {
     pub(crate) fn new(config: Config) -> Self {
         let transport = SimulatedTransport::new(Simulator::new(config));
         let subject = subject_over(transport.clone(), "pd0:2379,pd1:2379,pd2:2379");
-        Self { transport, subject }
+        let clock = Clock::tokio(transport.with(|simulator| simulator.now()));
+        Self { transport, subject: subject.with_clock(clock.clone()), clock }
     }
 
     /// A cluster at the moment at which the scenario shows its point.
@@ -37,7 +39,7 @@ impl Simulated {
 
     /// Everything, in the simulator's time.
     pub(crate) fn scope(&self) -> Scope {
-        Scope::all().clock(Clock::tokio(self.transport.with(|simulator| simulator.now())))
+        Scope::all().clock(self.clock.clone())
     }
 }
 
@@ -45,6 +47,7 @@ impl Simulated {
 pub(crate) fn recorded(state: &str) -> (ReplayTransport, TikvSubject) {
     let transport = ReplayTransport::new(operator_tests::Recording::load(state).unwrap());
     let endpoints = transport.recording().pd_endpoints().join(",");
-    let subject = subject_over(transport.clone(), &endpoints);
+    let clock = Clock::manual(transport.recording().recorded_at());
+    let subject = subject_over(transport.clone(), &endpoints).with_clock(clock);
     (transport, subject)
 }
