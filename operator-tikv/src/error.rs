@@ -347,14 +347,39 @@ fn unreachable_hint(kind: TransportErrorKind, call: &Call) -> &'static str {
 }
 
 fn unavailable(no_leader: bool, tries: u32, waited: Duration, failures: &[Error]) -> String {
-    let each: Vec<_> = failures.iter().map(Error::to_string).collect();
     let members = failures.len();
     let what = if no_leader {
         "PD has no leader: an election takes about 15 s; without a majority of its members there is none"
     } else {
         "no member could answer"
     };
-    format!("{what} (asked {members} members {tries} times in {}): {}", Seconds(waited), each.join(" | "))
+    let each = told_once(failures).join(" | ");
+    format!("{what} (asked {members} members {tries} times in {}): {each}", Seconds(waited))
+}
+
+/// What failed; members that failed alike are told together.
+fn told_once(failures: &[Error]) -> Vec<String> {
+    struct Told {
+        whole: String,
+        but_endpoint: String,
+        endpoints: Vec<String>,
+    }
+    let mut told: Vec<Told> = Vec::new();
+    for failure in failures {
+        let endpoint = failure.call().map(|call| call.endpoint.to_string()).unwrap_or_default();
+        let whole = failure.to_string();
+        let but_endpoint = whole.replacen(&endpoint, "", 1);
+        match told.iter_mut().find(|told| told.but_endpoint == but_endpoint) {
+            Some(told) => told.endpoints.push(endpoint),
+            None => told.push(Told { whole, but_endpoint, endpoints: vec![endpoint] }),
+        }
+    }
+    told.into_iter()
+        .map(|told| match told.endpoints.len() {
+            0 | 1 => told.whole,
+            _ => format!("{} (each of {})", told.but_endpoint, told.endpoints.join(", ")),
+        })
+        .collect()
 }
 
 /// A duration as a person says it.
@@ -367,5 +392,27 @@ impl fmt::Display for Seconds {
         } else {
             write!(f, "{:.1} s", self.0.as_secs_f64())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_fail_alike_are_told_together() {
+        let failure = |endpoint: &str, message: &str| Error::Unreachable {
+            call: Call::new(Method::Get, endpoint.parse().unwrap(), "/pd/api/v1/stores"),
+            source: TransportError::new(TransportErrorKind::Other, message),
+        };
+        let (a, b, c) = ("http://pd0:2379", "http://pd1:2379", "http://pd2:2379");
+        let failures = [failure(a, "gone"), failure(b, "reset"), failure(c, "gone")];
+        assert_eq!(
+            told_once(&failures),
+            [
+                "GET /pd/api/v1/stores: gone (each of http://pd0:2379, http://pd2:2379)",
+                "GET http://pd1:2379/pd/api/v1/stores: reset",
+            ]
+        );
     }
 }
