@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::body::Read;
 use super::client::{Inner, Want};
 use super::endpoint::Endpoint;
+use super::pd_error::BodyShape;
 use super::transport::{Method, TransportErrorKind};
 use crate::Error;
 
@@ -108,7 +109,10 @@ fn classify(error: &Error) -> Failure {
         Error::Status { status, pd, .. } => {
             // The spellings of "no leader" that PD has, and a gateway's when it finds no PD behind it.
             let spelled = ["ErrRedirect", "ErrRedirectNoLeader", "ErrRedirectToNotLeader", "ErrLeaderNil"];
-            if matches!(status, 502..=504) || spelled.iter().any(|name| pd.is(name)) {
+            if pd.shape == BodyShape::Html {
+                // Somebody else's page: that no election makes better, but the proxy may be back in a moment.
+                Failure::Unreachable
+            } else if matches!(status, 502..=504) || spelled.iter().any(|name| pd.is(name)) {
                 Failure::NoLeader
             } else if pd.is("ErrNotBootstrapped") {
                 // Either it is true, or the member has just become leader and has not loaded the cluster yet.
