@@ -50,6 +50,12 @@ impl Continuity {
         &self.end
     }
 
+    /// Stops the walk at `end`, which is not behind the present end: somebody else walks on from there.
+    pub(super) fn shorten(&mut self, end: Key) {
+        self.finished |= self.cursor >= end;
+        self.end = end;
+    }
+
     /// Whether the page begins behind the key that was asked for, or holds a gap. A split shows as one for a moment,
     /// when PD has heard from only one of the two halves: asking again tells.
     pub(super) fn shows_gap(&self, regions: &[Region]) -> bool {
@@ -69,6 +75,9 @@ impl Continuity {
     /// Takes the regions that PD gave for [`Continuity::next_key`].
     pub(super) fn admit(&mut self, regions: Vec<Region>) -> Result<RegionPage, Discontinuity> {
         let mut page = RegionPage::new(Vec::with_capacity(regions.len()));
+        if self.finished {
+            return Ok(page);
+        }
         let nothing = regions.is_empty();
         let mut progress = false;
         for region in regions {

@@ -28,6 +28,7 @@ mod convert;
 mod client;
 mod continuity;
 mod regions;
+mod parallel;
 mod counts;
 mod assessment;
 mod health;
@@ -35,6 +36,7 @@ mod health;
 pub(crate) use assessment::Assessment;
 pub use client::PdClient;
 pub(crate) use health::{of as region_health, uncounted};
+pub use regions::decode_regions;
 pub use types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
 #[cfg(test)]
 pub(crate) mod recorded;

@@ -70,35 +70,87 @@ pub(crate) struct DownPeer {
 
 /// `/regions/key`, `/regions/check/…`: `{count, regions}`, each region turned into an `R` as it is read, so that a
 /// page exists once only.
-#[derive(Debug, Deserialize)]
-#[serde(bound = "R: From<Region>")]
+#[derive(Debug)]
 pub(crate) struct RegionPage<R> {
-    #[serde(deserialize_with = "each")]
     pub(crate) regions: Vec<R>,
 }
 
-fn each<'de, D: Deserializer<'de>, R: From<Region>>(deserializer: D) -> Result<Vec<R>, D::Error> {
-    struct Each<R>(PhantomData<R>);
-    impl<'de, R: From<Region>> Visitor<'de> for Each<R> {
-        type Value = Vec<R>;
+/// PD gives no larger pages: whatever `count` says, room is made for no more.
+const LARGEST_PAGE: usize = 10_240;
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of regions")
+impl<'de, R: From<Region>> Deserialize<'de> for RegionPage<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Field {
+            Count,
+            Regions,
+            #[serde(other)]
+            Other,
         }
 
-        fn visit_unit<E: serde::de::Error>(self) -> Result<Vec<R>, E> {
-            Ok(Vec::new())
-        }
+        struct Page<R>(PhantomData<R>);
+        impl<'de, R: From<Region>> Visitor<'de> for Page<R> {
+            type Value = RegionPage<R>;
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<R>, A::Error> {
-            let mut regions = Vec::new();
-            while let Some(region) = list.next_element::<Region>()? {
-                regions.push(region.into());
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a page of regions")
             }
-            Ok(regions)
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RegionPage<R>, A::Error> {
+                let (mut room, mut regions) = (0, None);
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        Field::Count => room = map.next_value::<u64>()?,
+                        Field::Regions => {
+                            let room =
+                                usize::try_from(room).map_or(LARGEST_PAGE, |room| room.min(LARGEST_PAGE));
+                            regions = Some(map.next_value_seed(Each { room, to: PhantomData })?);
+                        }
+                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                regions
+                    .map(|regions| RegionPage { regions })
+                    .ok_or_else(|| A::Error::missing_field("regions"))
+            }
         }
+        deserializer.deserialize_map(Page(PhantomData))
     }
-    deserializer.deserialize_any(Each(PhantomData))
+}
+
+/// A list of regions, each turned into an `R`.
+struct Each<R> {
+    room: usize,
+    to: PhantomData<R>,
+}
+
+impl<'de, R: From<Region>> DeserializeSeed<'de> for Each<R> {
+    type Value = Vec<R>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<R>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, R: From<Region>> Visitor<'de> for Each<R> {
+    type Value = Vec<R>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of regions")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Vec<R>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<R>, A::Error> {
+        let mut regions = Vec::with_capacity(self.room);
+        while let Some(region) = list.next_element::<Region>()? {
+            regions.push(region.into());
+        }
+        Ok(regions)
+    }
 }
 
 /// Reads the ids of the first regions of a page, as many as fit `limit`, into a list of the caller's: if the text ends

@@ -33,7 +33,7 @@ fn wrong_types_are_errors_that_say_where() {
         (r#"{"regions":[{}]}"#, "missing field `id`"),
         (r#"{"regions":[{"id":1"#, "EOF"),
         (r#"{"error":"no"}"#, "missing field `regions`"),
-        ("[]", "invalid length 0"),
+        ("[]", "a page of regions"),
         ("null", "invalid type: null"),
     ] {
         let error = page(text).unwrap_err().to_string();
