@@ -77,16 +77,22 @@ impl FromStr for Key {
         if !rest.is_empty() {
             return Err(ParseKeyError::OddLength { digits: text.len() });
         }
-        let mut bytes = Vec::with_capacity(pairs.len());
-        for (index, [high, low]) in pairs.iter().enumerate() {
+        // Looked at once at the end: a page of regions has thousands of keys, and all are hex.
+        let mut seen = 0;
+        let decode = |[high, low]: &[u8; 2]| {
             let (a, b) = (DIGIT[usize::from(*high)], DIGIT[usize::from(*low)]);
-            if (a | b) & 0xF0 != 0 {
-                let (byte, position) = if a == 0xFF { (*high, 2 * index) } else { (*low, 2 * index + 1) };
-                return Err(ParseKeyError::NotHex { byte, position });
-            }
-            bytes.push(a << 4 | b);
+            seen |= a | b;
+            a << 4 | b
+        };
+        let bytes: Box<[u8]> = pairs.iter().map(decode).collect();
+        if seen & 0xF0 == 0 {
+            return Ok(Self(bytes));
         }
-        Ok(bytes.into())
+        let mut digits = text.bytes().zip(0..);
+        match digits.find(|(byte, _)| DIGIT[usize::from(*byte)] == 0xFF) {
+            Some((byte, position)) => Err(ParseKeyError::NotHex { byte, position }),
+            None => Ok(Self(bytes)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! skipped. What is nested too deep is an error of the JSON reader, never an overflow.
 
 mod answers;
+mod compact;
 mod hot;
 mod region;
 mod store;
@@ -19,6 +20,7 @@ pub(crate) use hot::HotRegions;
 pub(crate) use region::{DownPeer, Peer, Region, RegionIds, RegionPage};
 pub(crate) use store::{StoreAnswer, Stores};
 
+use region::LARGEST_PAGE;
 use serde::{Deserialize, Deserializer};
 
 /// Reads `null` as the default: Go writes an empty list or map either way.
