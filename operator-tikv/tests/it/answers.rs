@@ -65,7 +65,7 @@ async fn an_error_is_told_as_what_it_is(
 #[case(500, "[PD:apiutil:ErrRedirectToNotLeader]redirect to not leader\n")]
 #[case(503, "[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader\n")]
 #[case(503, "no service\n")]
-#[case(502, HTML)]
+#[case(502, "bad gateway\n")]
 #[tokio::test]
 async fn every_spelling_of_no_leader_is_one(#[case] status: u16, #[case] body: &str) {
     let server = Server::canned(answer(status, "", body)).await;
@@ -73,6 +73,14 @@ async fn every_spelling_of_no_leader_is_one(#[case] status: u16, #[case] body: &
     assert!(matches!(error, Error::Unavailable { no_leader: true, tries: 1, .. }), "{error:?}");
     assert!(error.to_string().contains("PD has no leader") && error.is_retryable(), "{error}");
     assert_eq!(error.during("store").endpoint, Some(server.endpoint().to_string()));
+}
+
+#[tokio::test]
+async fn a_proxys_own_error_page_is_not_an_election() {
+    let server = Server::canned(answer(502, "", HTML)).await;
+    let error = client([server.endpoint()], patient()).get(PATH).await.unwrap_err();
+    assert!(matches!(error, Error::Status { status: 502, .. }), "{error:?}");
+    assert!(error.to_string().contains("is this a proxy's address?") && error.is_retryable(), "{error}");
 }
 
 #[rstest]
