@@ -109,13 +109,18 @@ fn signs_of_warming_up(stores: &[StoreInfo], lost: &BTreeSet<StoreId>, sample: &
         let (silent, of) = (leaderless.max(sizeless), able.len());
         signs.push(format!("of {of} regions {silent} have not reported to PD's leader yet"));
     }
-    let replicas: u64 = present().filter_map(|info| info.store.region_count).sum();
-    let bytes: u64 = present().filter_map(|info| info.region_size_bytes).sum();
+    let replicas = saturating_sum(present().filter_map(|info| info.store.region_count));
+    let bytes = saturating_sum(present().filter_map(|info| info.region_size_bytes));
     let least = replicas.saturating_mul(SMALLEST_REGION_BYTES) / 100 * (100 - SIZELESS_PERCENT);
     if lost.is_empty() && bytes < least {
         signs.push(format!("PD's leader does not know the size of most of {replicas} replicas yet"));
     }
     signs
+}
+
+/// Counts come from outside, and need not fit together.
+pub(super) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
 
 /// Whether the voters that are left are no majority, in either of the two sets while they change.

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use operator_core::{Region, RegionHealth, RegionId, RegionProblem, RegionQuery, StoreId};
 use serde::Deserialize;
 
-use super::assessment::{Assessment, has_lost_quorum};
+use super::assessment::{Assessment, has_lost_quorum, saturating_sum};
 use super::regions::Pages;
 use super::{PdClient, counts, request};
 use crate::Error;
@@ -136,10 +136,12 @@ fn plan(assessment: &Assessment, region_count: u64, miss_peer: Option<u64>, max_
         _ => Answer::Unknown,
     };
     let present = || assessment.stores.iter().filter(|info| !assessment.lost.contains(&info.store.id));
-    let led: Option<u64> = present().map(|info| info.store.leader_count).sum();
+    let led: Option<Vec<u64>> = present().map(|info| info.store.leader_count).collect();
     let no_leader = if !assessment.warming_up.is_empty() || unsure > 0 {
         Answer::Unknown
-    } else if quorum_lost != Answer::Scan && led.is_some_and(|led| led >= region_count) {
+    } else if quorum_lost != Answer::Scan
+        && led.is_some_and(|led| saturating_sum(led.into_iter()) >= region_count)
+    {
         // Every region is led by a store that is there.
         Answer::Known(0)
     } else {

@@ -151,3 +151,14 @@ fn regions_of_live_stores_that_have_not_reported_show_a_pd_that_warms_up() {
     let few = StoreInfo { region_size_bytes: Some(7 << 20), ..up.clone() };
     assert_eq!(signs_of_warming_up(&[few], &BTreeSet::new(), &sample(0)).len(), 1);
 }
+
+#[test]
+fn counts_that_no_cluster_has_do_not_overflow() {
+    let absurd = || {
+        let mut info = info(StoreState::Up, true);
+        info.store.region_count = Some(u64::MAX);
+        info.region_size_bytes = Some(u64::MAX);
+        info
+    };
+    assert_eq!(signs_of_warming_up(&[absurd(), absurd()], &BTreeSet::new(), &[]), Vec::<String>::new());
+}
