@@ -114,6 +114,9 @@ fn from_environment(
 
 fn session(config: TikvConfig, options: &Options) -> Result<Session, Failure> {
     let timeout = *options.timeout;
+    if timeout.is_zero() {
+        return Err(Failure::Usage("--timeout must be longer than zero".to_owned()));
+    }
     let asked: Vec<_> = config.endpoints.iter().map(ToString::to_string).collect();
     let subject = TikvSubject::new(config.with_limits(limits(timeout))).map_err(unusable)?;
     Ok(Session {
@@ -124,17 +127,22 @@ fn session(config: TikvConfig, options: &Options) -> Result<Session, Failure> {
     })
 }
 
-/// The usual limits, but so much shorter than the deadline that what went wrong can still be told before it.
+/// For this deadline the usual limits are made.
+const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The usual limits, longer with a longer deadline, but so much shorter than it that what went wrong can still be told
+/// before it.
 fn limits(timeout: Duration) -> Limits {
     let usual = Limits::default();
-    let within = |usual: Duration, share: f64| usual.min(timeout.mul_f64(share));
+    let patience = timeout.div_duration_f64(USUAL_TIMEOUT).clamp(1.0, 10.0);
+    let within = |usual: Duration, share: f64| usual.mul_f64(patience).min(timeout.mul_f64(share));
     usual
         .clone()
         .with_connect_timeout(within(usual.connect_timeout, 0.5))
         .with_read_timeout(within(usual.read_timeout, 0.8))
         .with_total_timeout(within(usual.total_timeout, 0.9))
         .with_failover_budget(within(usual.failover_budget, 0.7))
-        .with_unreachable_budget(within(usual.unreachable_budget, 0.4))
+        .with_unreachable_budget(usual.unreachable_budget.min(timeout.mul_f64(0.4)))
 }
 
 fn unusable(error: operator_tikv::Error) -> Failure {
@@ -211,5 +219,13 @@ mod tests {
         assert!(limits.connect_timeout < deadline && limits.read_timeout < deadline);
         assert!(limits.failover_budget < deadline && limits.unreachable_budget < deadline);
         assert!(limits.validate().is_ok());
+    }
+
+    #[test]
+    fn a_longer_deadline_waits_longer() {
+        let (usual, limits) = (Limits::default(), limits(Duration::from_secs(60)));
+        assert_eq!(limits.read_timeout, 2 * usual.read_timeout);
+        assert_eq!(limits.unreachable_budget, usual.unreachable_budget);
+        assert!(super::limits(Duration::MAX).validate().is_ok());
     }
 }
