@@ -1,5 +1,7 @@
 //! `operator hot`: the regions with the most traffic.
 
+use std::num::NonZeroUsize;
+
 use operator_core::{HotKind, HotRegion, HotRegionQuery};
 
 use crate::error::Failure;
@@ -21,8 +23,8 @@ pub(crate) struct HotArgs {
     #[arg(long)]
     by: Option<By>,
     /// At most this many, those with the largest flow in bytes
-    #[arg(long, value_name = "N", default_value_t = HotRegionQuery::default().top)]
-    top: usize,
+    #[arg(long, value_name = "N", default_value = "10")]
+    top: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -37,7 +39,7 @@ impl HotArgs {
             By::Read => HotKind::Read,
             By::Write => HotKind::Write,
         });
-        let query = HotRegionQuery { kind, top: self.top };
+        let query = HotRegionQuery { kind, top: self.top.get() };
         let hot = session.ask("hot_regions", session.subject.hot_regions(query)).await?;
         output.show(&*hot, render)
     }

@@ -1,5 +1,7 @@
 //! `operator regions`: regions as they stream in, however many there are.
 
+use std::num::NonZeroUsize;
+
 use operator_core::{Key, KeyRange, Region, RegionQuery, StoreId};
 
 use crate::error::Failure;
@@ -24,12 +26,17 @@ pub(crate) struct RegionsArgs {
     store: Option<StoreId>,
     /// Stop after this many regions
     #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
 impl RegionsArgs {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<(), Failure> {
-        let query = RegionQuery { store: self.store, limit: self.limit, ..RegionQuery::all() };
+        if let Some(id) = self.store {
+            // A store that there is not must not look like one without regions.
+            session.ask("store", session.subject.store(id)).await?;
+        }
+        let limit = self.limit.map(NonZeroUsize::get);
+        let query = RegionQuery { store: self.store, limit, ..RegionQuery::all() };
         let mut pages = session.subject.regions(query);
         let mut table = Table::new(COLUMNS, output.style);
         let mut breaks = Breaks::default();
@@ -114,7 +121,7 @@ impl Breaks {
 mod tests {
     use std::sync::Arc;
 
-    use operator_core::{Epoch, InMemorySubject, Peer, PeerRole};
+    use operator_core::{Epoch, ErrorKind, InMemorySubject, Peer, PeerRole, Store, StoreState};
 
     use super::*;
     use crate::output::tests::Written;
@@ -130,11 +137,16 @@ mod tests {
     }
 
     async fn listed(regions: Vec<Region>, args: RegionsArgs, format: Format) -> (String, String) {
-        let session = Session::over(Arc::new(InMemorySubject::new("demo").with_regions(regions)));
+        let subject = InMemorySubject::new("demo").with_regions(regions).with_stores([store(9)]);
+        let session = Session::over(Arc::new(subject));
         let written = Written::default();
         let notes = Written::default();
         args.run(&session, &mut written.output(format).with_notes(&notes)).await.unwrap();
         (written.text(), notes.text())
+    }
+
+    fn store(id: u64) -> Store {
+        Store::new(id.into(), "a:1", StoreState::Up)
     }
 
     const ALL: RegionsArgs = RegionsArgs { store: None, limit: None };
@@ -166,6 +178,17 @@ ID  FROM               UP TO              LEADER  STORES   SIZE  NOTES
         assert!(
             notes.contains("warning: more than one region claims the keys from 10 up to 20\n"),
             "{notes}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_store_that_there_is_not_is_not_one_without_regions() {
+        let session = Session::over(Arc::new(InMemorySubject::new("demo")));
+        let args = RegionsArgs { store: Some(StoreId(9)), limit: None };
+        let failure = args.run(&session, &mut Written::default().output(Format::Table)).await.unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Subject(error) if error.kind == ErrorKind::NotFound),
+            "{failure}"
         );
     }
 
