@@ -1,0 +1,19 @@
+//! The stores' own `/metrics` as a source, where there is no Prometheus: what Prometheus does with a page, and no more
+//! of it than is needed to say how each store fares.
+//!
+//! [`Samples`] reads a page, [`increase`], [`rate`] and [`histogram_quantile`] compute as Prometheus computes.
+
+mod number;
+mod labels;
+mod exposition;
+mod rate;
+mod quantile;
+#[cfg(test)]
+mod as_prometheus;
+#[cfg(test)]
+mod recorded;
+
+pub use exposition::{LineError, Sample, Samples, Wanted};
+pub use labels::Labels;
+pub use quantile::{Bucket, histogram_quantile};
+pub use rate::{Point, increase, rate};

@@ -1,0 +1,119 @@
+//! The recorded pages of a real cluster.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use prometheus_parse::{Scrape, Value};
+
+use super::number::parse_number;
+use super::{Samples, Wanted};
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings")
+}
+
+fn page(path: impl AsRef<Path>) -> Vec<u8> {
+    let path = recordings().join(path);
+    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut page = Vec::new();
+    GzDecoder::new(file).read_to_end(&mut page).unwrap();
+    page
+}
+
+/// Every `/metrics` page below `folder`.
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = path.to_string_lossy();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if text.ends_with("metrics.txt.gz") || text.contains("frames-") && text.ends_with(".txt.gz") {
+            found.push(path);
+        }
+    }
+}
+
+/// Name, labels and how often; `le` and `quantile` as numbers.
+type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+fn number(text: &str) -> String {
+    parse_number(text).map_or_else(|| text.to_owned(), |number| number.to_string())
+}
+
+fn ours(page: &[u8]) -> Series {
+    let mut series = Series::new();
+    for sample in Samples::new(page) {
+        let sample = sample.unwrap();
+        let labels = sample.labels.iter().map(|(name, value)| match name {
+            "le" | "quantile" => (name.to_owned(), number(&value)),
+            _ => (name.to_owned(), value.into_owned()),
+        });
+        let before = series.insert((sample.name.to_owned(), labels.collect()), sample.value);
+        assert_eq!(before, None, "{sample:?} is there twice");
+    }
+    series
+}
+
+/// `prometheus-parse` gathers buckets and quantiles; here they are lines again. It takes a label whose value holds a
+/// comma or an equals sign apart, and a line with a brace in a value for none: no recorded page has any.
+fn theirs(page: &[u8]) -> Series {
+    let mut series = Series::new();
+    for sample in Scrape::parse(page.lines()).unwrap().samples {
+        let labels: BTreeMap<_, _> =
+            sample.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let with = |name: &str, value: f64| {
+            let mut labels = labels.clone();
+            labels.insert(name.to_owned(), value.to_string());
+            labels
+        };
+        match sample.value {
+            Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => {
+                series.insert((sample.metric, labels), value);
+            }
+            Value::Histogram(buckets) => {
+                for bucket in buckets {
+                    let name = format!("{}_bucket", sample.metric);
+                    series.insert((name, with("le", bucket.less_than)), bucket.count);
+                }
+            }
+            Value::Summary(quantiles) => {
+                for quantile in quantiles {
+                    let labels = with("quantile", quantile.quantile);
+                    series.insert((sample.metric.clone(), labels), quantile.count);
+                }
+            }
+        }
+    }
+    series
+}
+
+#[test]
+fn every_recorded_page_is_read_as_prometheus_parse_reads_it() {
+    let mut found = Vec::new();
+    pages(&recordings(), &mut found);
+    assert!(found.len() >= 10, "{found:?}");
+    for path in found {
+        let page = page(&path);
+        let (ours, theirs) = (ours(&page), theirs(&page));
+        assert!(ours.len() > 1_000, "{}: {} samples", path.display(), ours.len());
+        for ((key, ours), (key_there, theirs)) in ours.iter().zip(&theirs) {
+            assert_eq!(key, key_there, "{}", path.display());
+            assert!(ours == theirs || ours.is_nan() && theirs.is_nan(), "{key:?}: {ours}, {theirs}");
+        }
+        assert_eq!(ours.len(), theirs.len(), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_wanted_of_a_page_is_what_a_whole_reading_gives() {
+    let page = page("healthy-busy/tikv0-metrics.txt.gz");
+    let names =
+        ["tikv_store_size_bytes", "tikv_grpc_msg_duration_seconds_count", "process_cpu_seconds_total"];
+    let all: Vec<_> = Samples::new(&page).map(Result::unwrap).collect();
+    let wanted: Vec<_> = all.iter().filter(|sample| names.contains(&sample.name)).copied().collect();
+    assert_eq!(wanted.len(), 7 + 200 + 1);
+    let read: Vec<_> = Samples::new(&page).only(&Wanted::new(names)).map(Result::unwrap).collect();
+    assert_eq!(read, wanted);
+}
