@@ -56,13 +56,14 @@ fn ours(page: &[u8]) -> Series {
     series
 }
 
-/// `prometheus-parse` gathers buckets and quantiles; here they are lines again. It takes a label whose value holds a
+/// `prometheus-parse` gathers buckets and quantiles; here they are lines again. It leaves escapes as they are: TiKV
+/// has a label whose value begins with a line feed, and no other escape. It takes a label whose value holds a
 /// comma or an equals sign apart, and a line with a brace in a value for none: no recorded page has any.
 fn theirs(page: &[u8]) -> Series {
     let mut series = Series::new();
     for sample in Scrape::parse(page.lines()).unwrap().samples {
         let labels: BTreeMap<_, _> =
-            sample.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            sample.labels.iter().map(|(name, value)| (name.clone(), value.replace("\\n", "\n"))).collect();
         let with = |name: &str, value: f64| {
             let mut labels = labels.clone();
             labels.insert(name.to_owned(), value.to_string());
