@@ -2,7 +2,8 @@
 //!
 //! `golden/prometheus-2.42.json` holds random series (resets, missed scrapes, jitter, NaN) and random histograms (not
 //! monotonic, without `+Inf`, with bounds below 0, spelt twice, that are no numbers, NaN counts) as Debian's
-//! Prometheus 2.42.0 held them, and what it answered to `rate(c[range])` and `histogram_quantile(q, h)`.
+//! Prometheus 2.42.0 held them, and what it answered to `rate(c[range])` and `histogram_quantile(q, h)`. They were put
+//! into it with `promtool tsdb create-blocks-from openmetrics`; the points are those that `c[5m]` gave.
 
 use std::time::Duration;
 
