@@ -124,6 +124,19 @@ pub enum Error {
         /// The first 200 characters of the body.
         body: String,
     },
+    /// Prometheus, or what speaks its API, answered with an error.
+    #[error("{call}: answered {status}: {}", crate::prometheus::explained(.error_type.as_deref(), .message, *.status))]
+    Prometheus {
+        /// What was asked of whom.
+        call: Call,
+        /// The status. An error can come with 200.
+        status: u16,
+        /// Its own word for the kind: `bad_data`, `execution`, `timeout`, `canceled`, `unavailable`, …; none if what
+        /// came was not the API's.
+        error_type: Option<String>,
+        /// What it says, printable; at most 200 characters if it was not the API's.
+        message: String,
+    },
     /// A 2xx that says that there is no such thing, such as PD's region with `id: 0`.
     #[error("{call}: {message}")]
     NotFound {
@@ -169,6 +182,7 @@ impl Error {
             | Self::Status { call, .. }
             | Self::TooLarge { call, .. }
             | Self::Protocol { call, .. }
+            | Self::Prometheus { call, .. }
             | Self::NotFound { call, .. } => Some(call),
             Self::Config { .. } | Self::Unavailable { .. } => None,
         }
@@ -185,9 +199,10 @@ impl Error {
     /// The status, if an answer came.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Redirect { status, .. } | Self::Status { status, .. } | Self::Protocol { status, .. } => {
-                Some(*status)
-            }
+            Self::Redirect { status, .. }
+            | Self::Status { status, .. }
+            | Self::Protocol { status, .. }
+            | Self::Prometheus { status, .. } => Some(*status),
             _ => None,
         }
     }
@@ -224,6 +239,9 @@ impl Error {
                 }
             }
             Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Prometheus { status, error_type, .. } => {
+                crate::prometheus::error_kind(error_type.as_deref(), *status)
+            }
             Self::NotFound { .. } => ErrorKind::NotFound,
         }
     }

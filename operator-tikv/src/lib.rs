@@ -6,6 +6,7 @@ pub mod http;
 mod single_flight;
 mod probe;
 pub mod pd;
+pub mod prometheus;
 pub mod scrape;
 pub mod signals;
 mod subject;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub(super) last_good: AtomicUsize,
 }
 
-/// A 2xx with its whole body.
+/// A 2xx (from [`HttpClient::ask`]: whatever came) with its whole body.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Answer {
@@ -46,7 +46,7 @@ pub struct Answer {
     pub endpoint: Endpoint,
     /// What was asked.
     pub path: String,
-    /// The status, 200 to 299.
+    /// The status, 200 to 299 but from [`HttpClient::ask`].
     pub status: u16,
     /// The body, decoded. It may be empty.
     pub body: Bytes,
@@ -73,6 +73,8 @@ pub struct Prefix {
 pub(super) enum Want {
     Whole,
     Prefix(usize),
+    /// Whole, and the body of an error as far as 64 KiB is an answer as well.
+    WhateverStatus,
 }
 
 impl HttpClient {
@@ -159,6 +161,21 @@ impl HttpClient {
             self.inner.send_once(Method::Get, endpoint, path_and_query, Want::Whole, limits).await?;
         Ok(Answer { endpoint: endpoint.clone(), path: path_and_query.to_owned(), status, body: read.bytes })
     }
+
+    /// Asks the first of [`HttpClient::endpoints`] once and returns what it says whatever the status, for an API that
+    /// explains itself in the body of an error. With a `form` (`application/x-www-form-urlencoded`) it is a POST.
+    ///
+    /// # Errors
+    /// What came of that one try, if no answer or a redirect did.
+    pub async fn ask(&self, path_and_query: &str, form: Option<Bytes>) -> Result<Answer, Error> {
+        let Some(endpoint) = self.inner.endpoints.first() else {
+            return Err(Error::Config { field: "endpoints", message: "name at least one".to_owned() });
+        };
+        let method = if form.is_some() { Method::Post } else { Method::Get };
+        let call = Call::new(method, endpoint.clone(), path_and_query);
+        let (status, read) = self.inner.send(&call, form, Want::WhateverStatus, &self.inner.limits).await?;
+        Ok(Answer { endpoint: call.endpoint, path: call.path, status, body: read.bytes })
+    }
 }
 
 impl Inner {
@@ -171,9 +188,18 @@ impl Inner {
         want: Want,
         limits: &Limits,
     ) -> Result<(u16, Read), Error> {
-        let call = Call::new(method, endpoint.clone(), path);
+        self.send(&Call::new(method, endpoint.clone(), path), None, want, limits).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        form: Option<Bytes>,
+        want: Want,
+        limits: &Limits,
+    ) -> Result<(u16, Read), Error> {
         let started = Instant::now();
-        let result = self.exchange(&call, want, limits, started).await;
+        let result = self.exchange(call, form, want, limits, started).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok((status, read)) => {
@@ -187,12 +213,18 @@ impl Inner {
     async fn exchange(
         &self,
         call: &Call,
+        form: Option<Bytes>,
         want: Want,
         limits: &Limits,
         started: Instant,
     ) -> Result<(u16, Read), Error> {
         let deadline = started + limits.total_timeout;
-        let request = self.request(call)?;
+        let mut request = self.request(call)?;
+        if form.is_some() {
+            let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.headers.insert(CONTENT_TYPE, form_type);
+            request.body = form;
+        }
         let (until, after) = if limits.read_timeout < limits.total_timeout {
             (started + limits.read_timeout, limits.read_timeout)
         } else {
@@ -215,18 +247,21 @@ impl Inner {
         let success = (200..300).contains(&status);
         let max_bytes = match want {
             _ if !success => MAX_ERROR_BODY_BYTES,
-            Want::Whole => limits.max_body_bytes,
+            Want::Whole | Want::WhateverStatus => limits.max_body_bytes,
             Want::Prefix(max_bytes) => max_bytes,
         };
         let read = body::read(response.body, max_bytes, limits, deadline).await;
         if !success {
             // The status says enough when the body breaks off.
             let body = read.map(|read| read.bytes).unwrap_or_default();
+            if matches!(want, Want::WhateverStatus) {
+                return Ok((status, Read { bytes: body, complete: false }));
+            }
             let pd = Box::new(PdError::decode(&body));
             return Err(Error::Status { call: call.clone(), status, pd, body: excerpt(&body) });
         }
         match read {
-            Ok(Read { complete: false, .. }) if matches!(want, Want::Whole) => {
+            Ok(Read { complete: false, .. }) if !matches!(want, Want::Prefix(_)) => {
                 Err(Error::TooLarge { call: call.clone(), limit_bytes: max_bytes })
             }
             Ok(read) => Ok((status, read)),

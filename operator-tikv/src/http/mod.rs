@@ -5,7 +5,7 @@
 //! secrets. Redirects are never followed: a PD follower forwards by itself, so a redirect comes from something else.
 
 mod text;
-mod base64;
+pub(crate) mod base64;
 mod endpoint;
 mod tls;
 mod limits;
