@@ -15,6 +15,7 @@ mod error;
 mod info;
 mod config;
 mod client;
+mod stores;
 #[cfg(test)]
 mod script;
 
@@ -26,6 +27,10 @@ pub use promql::{Expr, Matcher, Selector};
 pub use request::TimeRange;
 pub use series::{
     Answer, InstantSample, InstantVector, NativeBucket, NativeHistogram, QueryResult, RangeSeries, Sample,
+};
+pub use stores::{
+    InstanceMatch, StoreIdentity, StoreMetric, StoreMetricsReport, StoreQueries, TargetState,
+    UnmatchedSeries, store_metrics,
 };
 pub use wire::AnswerError;
 
