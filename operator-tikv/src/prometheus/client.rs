@@ -305,8 +305,8 @@ impl Came {
             Err(AnswerError::Api { error_type, message }) => Err(Error::Prometheus {
                 call: self.call(),
                 status: self.answer.status,
-                error_type: Some(printable(&error_type).into_owned()),
-                message: printable(&message).into_owned(),
+                error_type: Some(shown(&error_type)),
+                message: shown(&message),
             }),
             Err(AnswerError::Malformed(why)) if self.is_success() => {
                 Err(self.malformed(format!("it is not as expected: {why}")))
@@ -330,6 +330,15 @@ impl Came {
             }
             other => other,
         }
+    }
+}
+
+/// What the server says of an error, which may list every series it stumbled over.
+fn shown(text: &str) -> String {
+    const MAX_CHARS: usize = 2_000;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", printable(text.get(..end).unwrap_or(text))),
+        None => printable(text).into_owned(),
     }
 }
 

@@ -238,3 +238,13 @@ async fn the_other_questions_have_their_paths() {
     let error = Script::always(503, "Service Unavailable").client().ready().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
+
+#[tokio::test]
+async fn an_error_that_lists_every_series_is_cut() {
+    let script = Script::new(|_| {
+        let error = "é".repeat(100_000);
+        (200, format!(r#"{{"status":"error","errorType":"execution","error":"{error}"}}"#))
+    });
+    let Err(Error::Prometheus { message, .. }) = script.client().query("x").await else { panic!() };
+    assert_eq!(message.chars().count(), 2_001);
+}

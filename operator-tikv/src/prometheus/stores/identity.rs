@@ -73,10 +73,6 @@ pub(super) fn matches(
     // Hosts are equal whatever their case.
     let by_address: BTreeMap<String, &str> =
         others.iter().chain(own).map(|&instance| (instance.to_ascii_lowercase(), instance)).collect();
-    let mut own_by_host: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for instance in own {
-        own_by_host.entry(host(instance)).or_default().push(instance);
-    }
     let addresses: Vec<Option<String>> = stores.iter().map(reachable_status_address).collect();
     let hosts: Vec<String> = stores
         .iter()
@@ -85,6 +81,13 @@ pub(super) fn matches(
         .collect();
     let stores_by_address = count(addresses.iter().flatten());
     let stores_by_host = count(&hosts);
+    // An instance that has the address of one store is not another's.
+    let mut free_by_host: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for instance in
+        own.iter().filter(|own| !stores_by_address.contains_key(own.to_ascii_lowercase().as_str()))
+    {
+        free_by_host.entry(host(instance)).or_default().push(instance);
+    }
 
     let find = |(address, host): (&Option<String>, &String)| {
         let ambiguous = |instances: &[&str]| {
@@ -99,7 +102,7 @@ pub(super) fn matches(
                 _ => ambiguous(&[instance]),
             };
         }
-        match (own_by_host.get(host).map(Vec::as_slice), stores_by_host.get(host.as_str())) {
+        match (free_by_host.get(host).map(Vec::as_slice), stores_by_host.get(host.as_str())) {
             (None, _) => (None, InstanceMatch::Unknown),
             (Some([instance]), Some(1)) => (Some((*instance).to_owned()), InstanceMatch::Host),
             (Some(instances), _) => ambiguous(instances),
@@ -207,7 +210,16 @@ mod tests {
         // The other may be of another cluster.
         assert_eq!(
             find(&two, &["a:20180", "a:1"], &[]),
-            [found("a:20180", InstanceMatch::StatusAddress), ambiguous(&["a:1", "a:20180"])]
+            [found("a:20180", InstanceMatch::StatusAddress), ambiguous(&["a:1"])]
+        );
+    }
+
+    #[test]
+    fn a_store_that_prometheus_does_not_know_is_not_taken_for_its_neighbour() {
+        let stores = [store(1, "a:20160", "a:20180"), store(2, "a:20161", "a:20181")];
+        assert_eq!(
+            find(&stores, &["a:20180"], &[]),
+            [found("a:20180", InstanceMatch::StatusAddress), (None, InstanceMatch::Unknown)]
         );
     }
 
