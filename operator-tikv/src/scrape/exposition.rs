@@ -4,7 +4,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use super::labels::{Labels, Malformed};
+use super::labels::{Labels, Malformed, name_length};
 use super::number::parse_number;
 
 /// One line of a page: one series and its value. Everything in it is borrowed from the page.
@@ -82,19 +82,13 @@ impl<'a, 'w> Samples<'a, 'w> {
     }
 
     fn sample(&self, line: &'a [u8]) -> Result<Sample<'a>, Malformed> {
-        let name_length = line.iter().take_while(|byte| is_name_byte(**byte)).count();
-        let (name, rest) = line.split_at(name_length);
-        let name = match std::str::from_utf8(name) {
-            Ok(name) if !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit()) => name,
-            _ => return Err(Malformed { at: 0, what: "a metric's name expected" }),
-        };
-        let rest = std::str::from_utf8(rest).map_err(|error| Malformed {
-            at: name_length + error.valid_up_to(),
-            what: "this is not UTF-8",
-        })?;
+        let line = std::str::from_utf8(line)
+            .map_err(|error| Malformed { at: error.valid_up_to(), what: "this is not UTF-8" })?;
         let place = |part: &str| part.as_ptr() as usize - line.as_ptr() as usize;
 
-        let rest = rest.trim_start_matches(BLANK);
+        let length = name_length(line).ok_or(Malformed { at: 0, what: "a metric's name expected" })?;
+        let (name, rest) = line.split_at(length);
+        let rest = without_blanks(rest);
         let (labels, rest) = match rest.strip_prefix('{') {
             None => (Labels::default(), rest),
             Some(text) => {
@@ -107,22 +101,18 @@ impl<'a, 'w> Samples<'a, 'w> {
         let (value, rest) = word(rest);
         let value = parse_number(value)
             .ok_or(Malformed { at: place(value), what: "a number expected as the value" })?;
-        let (time, rest) = match word(rest) {
-            ("", rest) => ("", rest),
-            (exemplar, _) if exemplar.starts_with('#') => ("", ""),
-            found => found,
-        };
-        let timestamp_millis = match time {
-            "" => None,
-            _ => Some(self.millis(time).ok_or(Malformed { at: place(time), what: "a timestamp expected" })?),
-        };
-        match word(rest) {
-            ("", _) => Ok(Sample { name, labels, value, timestamp_millis }),
-            (exemplar, _) if exemplar.starts_with('#') => {
-                Ok(Sample { name, labels, value, timestamp_millis })
-            }
-            (more, _) => Err(Malformed { at: place(more), what: "the end of the line expected" }),
+        let mut sample = Sample { name, labels, value, timestamp_millis: None };
+        let (time, rest) = word(rest);
+        if time.is_empty() || time.starts_with('#') {
+            return Ok(sample);
         }
+        let millis = self.millis(time).ok_or(Malformed { at: place(time), what: "a timestamp expected" })?;
+        sample.timestamp_millis = Some(millis);
+        let (more, _) = word(rest);
+        if more.is_empty() || more.starts_with('#') {
+            return Ok(sample);
+        }
+        Err(Malformed { at: place(more), what: "the end of the line expected" })
     }
 
     /// Whole milliseconds, or in OpenMetrics seconds.
@@ -138,16 +128,18 @@ impl<'a, 'w> Samples<'a, 'w> {
     }
 }
 
-const BLANK: [char; 2] = [' ', '\t'];
-
 /// The next word and what follows it.
 fn word(text: &str) -> (&str, &str) {
-    let text = text.trim_start_matches(BLANK);
-    text.split_at(text.find(BLANK).unwrap_or(text.len()))
+    let text = without_blanks(text);
+    text.split_at(text.bytes().position(is_blank).unwrap_or(text.len()))
 }
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':')
+fn without_blanks(text: &str) -> &str {
+    &text[text.bytes().position(|byte| !is_blank(byte)).unwrap_or(text.len())..]
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 impl<'a> Iterator for Samples<'a, '_> {
