@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::event::{Event, NodeId};
-use crate::model::{Filling, Load, Peer, Process, Role};
+use crate::model::{Filling, Load, Peer, Process, Role, Work};
 use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, Step, TICK};
 use crate::simulator::{COUNT, Simulator, Task};
 
@@ -49,6 +49,7 @@ impl Simulator {
                 self.later(TimeDelta::seconds(1), Task::RestartPds);
             }
             Event::Slow(id) | Event::Fast(id) => {
+                self.cluster.settle();
                 if let Some(store) = self.cluster.stores.get_mut(&id) {
                     store.slow = matches!(event, Event::Slow(_));
                 }
@@ -121,6 +122,7 @@ impl Simulator {
                 }
             }
             NodeId::Store(id) => {
+                self.cluster.settle();
                 let Some(store) = self.cluster.stores.get_mut(&id) else { return };
                 if store.process == Process::Dead {
                     return;
@@ -161,10 +163,14 @@ impl Simulator {
 
     fn restart_store(&mut self, id: u64) {
         let now = self.cluster.now;
+        self.cluster.settle();
         let Some(store) = self.cluster.stores.get_mut(&id) else { return };
         match store.process {
             Process::Running => return,
-            Process::Dead => store.started_at = now,
+            Process::Dead => {
+                store.started_at = now;
+                store.work = Work::new(now);
+            }
             Process::Hung => {}
         }
         store.process = Process::Running;

@@ -1,9 +1,12 @@
 //! A request and its answer, without a socket.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// An HTTP request as a node receives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +48,14 @@ impl Request {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
+    fn accepts_gzip(&self) -> bool {
+        let named = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        named.flat_map(|(_, value)| value.split(',')).any(|coding| {
+            let (coding, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            coding.trim().eq_ignore_ascii_case("gzip") && !matches!(weight.trim(), "q=0" | "q=0.0")
+        })
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.path_and_query.split_once('?').map_or(self.path_and_query.as_str(), |(path, _)| path)
     }
@@ -81,6 +92,23 @@ impl Reply {
             body: body.into(),
             delay: Duration::ZERO,
         }
+    }
+
+    /// Compressed, if the request allows it: TiKV and PD compress their metrics.
+    pub(crate) fn gzipped_for(mut self, request: &Request) -> Self {
+        if let Self::Answer { headers, body, .. } = &mut self
+            && request.accepts_gzip()
+        {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+            // Writing to memory does not fail; if it did, the page would go as it is.
+            if encoder.write_all(body).is_ok()
+                && let Ok(compressed) = encoder.finish()
+            {
+                *body = compressed.into();
+                headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+            }
+        }
+        self
     }
 
     /// The status, or `None` when no answer came.

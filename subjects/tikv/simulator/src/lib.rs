@@ -23,6 +23,7 @@ mod scenario;
 mod config;
 mod event;
 mod http;
+mod exposition;
 mod random;
 mod model;
 mod pd;

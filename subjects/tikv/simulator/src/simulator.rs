@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::event::{Event, Fault, NodeId};
 use crate::http::{Reply, Request, RequestLog};
-use crate::model::{Cluster, Layout, Process, Regions, Store};
+use crate::model::{Cluster, Layout, Process, Regions, Store, Work};
 use crate::pd::{Known, Pd, REGION_BEAT, STORE_BEAT, Source, StoreMeta, TICK};
 use crate::random::{Random, hash};
 use crate::{Config, store};
@@ -293,6 +293,7 @@ impl Simulator {
                 filling: None,
                 slow: false,
                 slow_score: 1.0,
+                work: Work::new(started_at),
             },
         );
         self.pd.stores.insert(id, StoreMeta::new(started_at));

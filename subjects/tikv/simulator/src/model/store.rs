@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::work::Work;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Process {
     Running,
@@ -30,6 +32,7 @@ pub(crate) struct Store {
     pub(crate) slow: bool,
     /// 1 is fast, 100 the slowest; PD calls a store slow from 80 on.
     pub(crate) slow_score: f64,
+    pub(crate) work: Work,
 }
 
 /// A disk that fills between two moments.

@@ -135,6 +135,29 @@ impl View<'_> {
         }
     }
 
+    /// For each store, what `pd_hotspot_status` says: the name of a type and its value.
+    pub(crate) fn hot_flows(&self) -> Vec<(u64, Vec<(String, f64)>)> {
+        let of = |id, written, read| {
+            let mut flows = Vec::new();
+            for (kind, name, bytes) in [(Kind::Read, "read", read), (Kind::Write, "write", written)] {
+                for (leaders_only, role) in [(true, "leader"), (false, "peer")] {
+                    let hot = self.hot_store(kind, id, bytes, leaders_only);
+                    flows.push((format!("hot_{name}_region_as_{role}"), hot.regions_count as f64));
+                    for (what, flow) in [
+                        ("bytes", hot.total_flow_bytes),
+                        ("keys", hot.total_flow_keys),
+                        ("query", hot.total_flow_query),
+                    ] {
+                        flows.push((format!("total_{name}_{what}_as_{role}"), flow.0));
+                    }
+                }
+            }
+            flows.sort_by(|(one, _), (other, _)| one.cmp(other));
+            flows
+        };
+        self.flows().map(|(id, written, read)| (id, of(id, written, read))).collect()
+    }
+
     fn hot_stores(&self) -> Reply {
         let map = |get: fn(f64, f64) -> f64| {
             (self.flows())

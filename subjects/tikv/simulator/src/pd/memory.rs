@@ -88,6 +88,8 @@ pub(crate) struct Memory {
     pub(crate) regions: BTreeMap<u64, Known>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) finished: Vec<Operator>,
+    /// How many operators there were since it leads, by type and what happened to them.
+    pub(crate) operator_counts: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Memory {
@@ -99,6 +101,7 @@ impl Memory {
             regions: BTreeMap::new(),
             operators: Vec::new(),
             finished: Vec::new(),
+            operator_counts: BTreeMap::new(),
         }
     }
 

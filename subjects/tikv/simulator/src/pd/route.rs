@@ -37,7 +37,7 @@ impl Pd {
             return self.forward(cluster, member, request, &[], &segments);
         };
         match segments.as_slice() {
-            ["metrics"] if request.method == "GET" => self.metrics(cluster, member),
+            ["metrics"] if request.method == "GET" => self.metrics(cluster, member, request),
             ["pd", "api", "v1", rest @ ..] => {
                 let raw: Vec<_> = segments.iter().map(|s| s.as_bytes().to_vec()).collect();
                 self.forward(cluster, member, request, rest, &raw)

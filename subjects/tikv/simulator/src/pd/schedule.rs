@@ -67,10 +67,15 @@ impl Pd {
                     operator.finished_at = Some(now);
                 }
             }
-            let (running, ended) =
+            let (running, ended): (Vec<_>, Vec<_>) =
                 memory.operators.drain(..).partition(|operator| operator.finished_at.is_none());
             memory.operators = running;
-            memory.finished.extend::<Vec<_>>(ended);
+            for (operators, event) in [(&new, "create"), (&ended, "finish")] {
+                for operator in operators {
+                    *memory.operator_counts.entry((operator.why, event)).or_default() += 1;
+                }
+            }
+            memory.finished.extend(ended);
             memory.finished.retain(|operator| operator.finished_at.is_some_and(|at| now - at < REMEMBERED));
             memory.operators.extend(new);
         }

@@ -118,6 +118,15 @@ pub(crate) fn region_score(beat: Option<&StoreBeat>, region_mib: u64) -> f64 {
     }
 }
 
+/// How far a store is that leaves.
+pub(crate) struct Removal {
+    /// Between 0 and 1.
+    pub(crate) progress: f64,
+    pub(crate) speed: f64,
+    /// `f64::MAX` while nothing has moved.
+    pub(crate) left_seconds: f64,
+}
+
 impl View<'_> {
     pub(crate) fn stores(&self, path: &[&str], query: &Query) -> Option<Reply> {
         Some(match path {
@@ -243,17 +252,24 @@ impl View<'_> {
         })
     }
 
+    /// How far a store is that leaves.
+    pub(crate) fn removal(&self, id: u64, meta: &StoreMeta) -> Removal {
+        let left = self.totals().get(&id).map_or(0, |totals| totals.peers);
+        let done = meta.regions_to_remove.saturating_sub(left);
+        let seconds = meta.offline_since.map_or(0.0, |at| (self.cluster.now - at).as_seconds_f64());
+        let speed = done as f64 / seconds.max(1.0);
+        Removal {
+            progress: done as f64 / (meta.regions_to_remove.max(1)) as f64,
+            // Nothing moved yet: PD says it takes for ever.
+            left_seconds: if speed > 0.0 { (left as f64 / speed).ceil() } else { f64::MAX },
+            speed: speed.ceil(),
+        }
+    }
+
     fn progress(&self, query: &Query) -> Reply {
         let removing = |id: &u64, meta: &StoreMeta| {
-            let left = self.totals().get(id).map_or(0, |totals| totals.peers);
-            let done = meta.regions_to_remove.saturating_sub(left);
-            let seconds = meta.offline_since.map_or(0.0, |at| (self.cluster.now - at).as_seconds_f64());
-            let progress = done as f64 / (meta.regions_to_remove.max(1)) as f64;
-            // Nothing moved yet: PD says it takes for ever.
-            let speed = done as f64 / seconds.max(1.0);
-            let left = if speed > 0.0 { (left as f64 / speed).ceil() } else { f64::MAX };
-            let speed = speed.ceil();
-            (Float(progress), Float(speed), Float(left))
+            let removal = self.removal(*id, meta);
+            (Float(removal.progress), Float(removal.speed), Float(removal.left_seconds))
         };
         let leaving = |id: &u64| self.pd.stores.get(id).filter(|meta| meta.state == StoreState::Offline);
         if query.has("id") {

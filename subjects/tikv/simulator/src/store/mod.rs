@@ -1,5 +1,6 @@
 //! The HTTP port of a store: what a TiKV says of itself without PD.
 
+mod metrics;
 mod region;
 
 use serde_json::Value;
@@ -9,6 +10,7 @@ use crate::pd::{Pd, path_segments};
 use crate::{Reply, Request};
 
 const JSON: &str = "application/json";
+const EXPOSITION: &str = "text/plain; version=0.0.4";
 /// TiKV's configuration, as it prints it.
 const DEFAULTS: &str = include_str!("config.json");
 /// How late a store with a slow disk answers.
@@ -27,7 +29,9 @@ pub(crate) fn answer(cluster: &Cluster, pd: &Pd, id: u64, request: &Request) -> 
             Ok(region) => region::answer(cluster, id, region),
             Err(error) => Reply::new(400, None, error.to_string()),
         },
-        // `/metrics` belongs here.
+        ("GET", ["metrics"]) => {
+            Reply::new(200, Some(EXPOSITION), metrics::page(cluster, store)).gzipped_for(request)
+        }
         _ => Reply::new(404, None, "path not found"),
     };
     if let (Reply::Answer { delay, .. }, true) = (&mut reply, store.slow) {

@@ -8,6 +8,8 @@
 mod api;
 mod chaos;
 mod likeness;
+mod metrics;
+mod page;
 mod scenarios;
 mod shape;
 mod sockets;

@@ -1,107 +1,27 @@
-//! PD's `/metrics`: each member's own, most of it only from the leader.
+//! What only the member shows that leads: the cluster as PD knows it.
 
-use std::fmt::Write as _;
+use super::super::memory::StoreState;
+use super::super::stores::{Removal, region_score};
+use super::super::view::View;
+use super::regions_status;
+use crate::exposition::Page;
+use crate::model::RECORD_BYTES;
 
-use super::Pd;
-use super::about::{GIT_HASH, VERSION};
-use super::memory::StoreState;
-use super::statistics::Check;
-use super::stores::region_score;
-use super::view::View;
-use crate::Reply;
-use crate::model::{Cluster, RECORD_BYTES};
+/// In the order of their names.
+const SCHEDULERS: [&str; 4] = [
+    "balance-hot-region-scheduler",
+    "balance-leader-scheduler",
+    "balance-region-scheduler",
+    "evict-slow-store-scheduler",
+];
 
-const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=values";
-
-/// One page of the exposition format.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let open = if index == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{text}\"");
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        let _ = writeln!(self.0, " {value}");
-    }
-}
-
-impl Pd {
-    pub(crate) fn metrics(&self, cluster: &Cluster, member: usize) -> Reply {
-        let mut page = Page::default();
-        let leads = self.members.leader == Some(member);
-        let gauge = |page: &mut Page, name: &str, help: &str, value: f64| {
-            page.family(name, "gauge", help);
-            page.sample(name, &[], value);
-        };
-        let has_leader = f64::from(u8::from(self.members.leader.is_some()));
-        gauge(
-            &mut page,
-            "etcd_server_has_leader",
-            "Whether or not a leader exists. 1 is existence, 0 is not.",
-            has_leader,
-        );
-        gauge(
-            &mut page,
-            "etcd_server_is_leader",
-            "Whether or not this member is a leader. 1 if is, 0 otherwise.",
-            f64::from(u8::from(leads)),
-        );
-        if let Some(member) = self.members.list.get(member) {
-            let started = member.started_at.timestamp_millis() as f64 / 1_000.0;
-            page.family(
-                "pd_server_info",
-                "gauge",
-                "Indicate the pd server info, and the value is the start timestamp (s).",
-            );
-            page.sample("pd_server_info", &[("hash", GIT_HASH), ("version", VERSION)], started.floor());
-            gauge(
-                &mut page,
-                "process_start_time_seconds",
-                "Start time of the process since unix epoch in seconds.",
-                started,
-            );
-        }
-        let view = self.memory.as_ref().map(|memory| View { cluster, pd: self, memory, leader: member });
-        match view {
-            Some(view) if leads => view.leader_metrics(&mut page),
-            // A follower has the series, and they are all zero.
-            _ => regions_status(&mut page, |_| 0),
-        }
-        Reply::new(200, Some(EXPOSITION), page.0)
-    }
-}
-
-fn regions_status(page: &mut Page, count: impl Fn(Check) -> usize) {
-    page.family("pd_regions_status", "gauge", "Status of the regions.");
-    let mut samples: Vec<_> = Check::ALL
-        .into_iter()
-        .map(|check| {
-            let name = check.name();
-            let suffix = if name.ends_with("-region") { "-count" } else { "-region-count" };
-            (format!("{name}{suffix}"), count(check))
-        })
-        .collect();
-    samples.push(("witness-leader-region-count".to_owned(), 0));
-    samples.sort();
-    for (kind, count) in samples {
-        page.sample("pd_regions_status", &[("type", &kind)], count as f64);
-    }
-}
+/// One number of how far a store is.
+type Value = fn(&Removal) -> f64;
 
 impl View<'_> {
-    fn leader_metrics(&self, page: &mut Page) {
+    pub(super) fn leader_metrics(&self, page: &mut Page) {
         page.family("service_member_role", "gauge", "The leader/primary of services");
-        page.sample("service_member_role", &[("service", "PD")], 1.0);
+        page.sample(&[("service", "PD")], 1.0);
         regions_status(page, |check| self.in_check(check).count());
         if self.pd.bootstrapped_at.is_none() || !self.is_warm() {
             return;
@@ -109,10 +29,85 @@ impl View<'_> {
         page.family("pd_cluster_health_status", "gauge", "Status of the cluster.");
         for (index, member) in self.pd.members.list.iter().enumerate() {
             let healthy = f64::from(u8::from(self.pd.members.is_alive(index)));
-            page.sample("pd_cluster_health_status", &[("name", &member.name)], healthy);
+            page.sample(&[("name", &member.name)], healthy);
         }
         self.cluster_status(page);
         self.store_status(page);
+        self.hot_status(page);
+        self.progress_status(page);
+        self.scheduling(page);
+        self.timestamps(page);
+    }
+
+    /// The regions that are hot on each store, and what flows through them.
+    fn hot_status(&self, page: &mut Page) {
+        page.family("pd_hotspot_status", "gauge", "Status of the hotspot.");
+        for (id, flows) in self.hot_flows() {
+            let Some(store) = self.cluster.stores.get(&id) else { continue };
+            let id = id.to_string();
+            for (kind, value) in flows {
+                page.sample(&[("address", &store.address), ("store", &id), ("type", &kind)], value);
+            }
+        }
+    }
+
+    /// How far the stores are that leave.
+    fn progress_status(&self, page: &mut Page) {
+        let leaving: Vec<_> = (self.pd.stores.iter())
+            .filter(|(_, meta)| meta.state == StoreState::Offline)
+            .filter_map(|(id, meta)| Some((self.cluster.stores.get(id)?, self.removal(*id, meta))))
+            .collect();
+        if leaving.is_empty() {
+            return;
+        }
+        let families: [(_, _, Value); 3] = [
+            ("pd_cluster_eta", "The ETA of corresponding action", |removal| removal.left_seconds),
+            ("pd_cluster_progress", "The current progress of corresponding action", |removal| {
+                removal.progress
+            }),
+            ("pd_cluster_speed", "The current speed of corresponding action", |removal| removal.speed),
+        ];
+        for (name, help, value) in families {
+            page.family(name, "gauge", help);
+            for (store, removal) in &leaving {
+                let labels =
+                    [("action", "removing"), ("address", &*store.address), ("store", &*store.id.to_string())];
+                page.sample(&labels, value(removal));
+            }
+        }
+    }
+
+    fn scheduling(&self, page: &mut Page) {
+        page.family("pd_scheduling_allowance_status", "gauge", "Status of the scheduling allowance.");
+        page.sample(&[("kind", "halt-scheduling")], 0.0);
+        page.family("pd_scheduler_status", "gauge", "Status of the scheduler.");
+        for kind in SCHEDULERS {
+            page.sample(&[("kind", kind), ("type", "allow")], 1.0);
+        }
+        page.family("pd_schedule_operators_count", "counter", "Counter of schedule operators.");
+        for ((kind, event), count) in &self.memory.operator_counts {
+            page.sample(&[("event", event), ("type", kind)], *count as f64);
+        }
+        page.family("pd_regions_label_level", "gauge", "Number of regions in the different label level.");
+        page.sample(&[("type", "none")], self.cluster.regions.count() as f64);
+    }
+
+    fn timestamps(&self, page: &mut Page) {
+        let leads_for = (self.cluster.now - self.memory.since).as_seconds_f64().max(0.0);
+        page.family(
+            "pd_tso_role",
+            "gauge",
+            "Indicate the PD server role info, whether it's a TSO allocator.",
+        );
+        page.sample(&[("dc", "global"), ("group", "0")], 1.0);
+        page.family("pd_cluster_tso", "gauge", "Record of tso metadata.");
+        let now = self.cluster.now.timestamp_millis() as f64;
+        page.sample(&[("dc", "global"), ("group", "0"), ("type", "tso")], now);
+        page.family("pd_tso_events", "counter", "Counter of tso events");
+        // A window of timestamps is saved every three seconds.
+        for (kind, count) in [("save", leads_for / 3.0), ("sync", 1.0), ("sync_ok", 1.0)] {
+            page.sample(&[("dc", "global"), ("group", "0"), ("type", kind)], count.floor());
+        }
     }
 
     fn cluster_status(&self, page: &mut Page) {
@@ -149,7 +144,7 @@ impl View<'_> {
             ("store_serving_count", in_state(StoreState::Up)),
             (
                 "store_slow_count",
-                beats().filter(|b| b.slow_score >= super::schedule::SLOW_SCORE).count() as f64,
+                beats().filter(|b| b.slow_score >= super::super::schedule::SLOW_SCORE).count() as f64,
             ),
             ("store_tombstone_count", named("Tombstone")),
             ("store_unhealth_count", unhealthy as f64),
@@ -158,7 +153,7 @@ impl View<'_> {
         ];
         samples.sort_by_key(|(name, _)| *name);
         for (kind, value) in samples {
-            page.sample("pd_cluster_status", &[("type", kind)], value);
+            page.sample(&[("type", kind)], value);
         }
     }
 
@@ -190,7 +185,7 @@ impl View<'_> {
                 ("witness_count", 0.0),
             ] {
                 let labels = [("address", store.address.as_str()), ("store", &store_id), ("type", kind)];
-                page.sample("pd_scheduler_store_status", &labels, value);
+                page.sample(&labels, value);
             }
         }
     }
