@@ -9,7 +9,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    ConfigArgs, HotArgs, RegionArgs, RegionsArgs, SimulateArgs, StatusArgs, StoreArgs, StoresArgs,
+    ConfigArgs, HotArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs, StatusArgs,
+    StoreArgs, StoresArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -44,6 +45,19 @@ pub(crate) struct Options {
     /// PD_ENDPOINT]
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
     pub(crate) pd: Vec<String>,
+    /// Where Prometheus answers, or what speaks its API, such as http://127.0.0.1:9090 or https://mimir/prometheus
+    /// [default: the one that PD names] [env: PROMETHEUS_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) prometheus: Option<String>,
+    /// A file with the bearer token for Prometheus [env: PROMETHEUS_TOKEN has the token itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) prometheus_token_file: Option<PathBuf>,
+    /// One more header for Prometheus, such as 'X-Scope-OrgID: tenant'; can be given again
+    #[arg(long, global = true, value_name = "NAME: VALUE")]
+    pub(crate) prometheus_header: Vec<String>,
+    /// Prometheus' rates are over so long: take four of its scrape intervals
+    #[arg(long, global = true, value_name = "DURATION", default_value = "1m")]
+    pub(crate) prometheus_window: humantime::Duration,
     /// The certificate of the authority that signed PD's, in PEM [env: PD_CACERT]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
@@ -84,6 +98,7 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     #[command(flatten)]
     Ask(Question),
+    Query(QueryArgs),
     Simulate(SimulateArgs),
 }
 
@@ -96,6 +111,7 @@ pub(crate) enum Question {
     Regions(RegionsArgs),
     Region(RegionArgs),
     Hot(HotArgs),
+    Metrics(MetricsArgs),
     Config(ConfigArgs),
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use chrono::Utc;
 use operator_core::Clock;
 use operator_tikv::http::{Endpoint, Limits, TlsConfig};
+use operator_tikv::metrics::MetricsSource;
+use operator_tikv::prometheus::{Client, PrometheusConfig, Secret, StoreQueries};
 use operator_tikv::{TikvConfig, TikvSubject};
 use tikv_simulator::{Config, Scenario, Server};
 
@@ -31,18 +33,97 @@ pub(crate) async fn connect(options: &Options) -> Result<Connection, Failure> {
     let variable = |name| env::var(name);
     match endpoints(options, variable)? {
         Target::Real(endpoints) => {
-            let mut config = TikvConfig::new(endpoints);
-            if let Some(tls) = tls(options, variable)? {
-                config = config.with_tls(tls);
-            }
+            let config = real(endpoints, options, variable)?;
             Ok(Connection { session: session(config, options)?, _simulated: None })
         }
         Target::Simulated(scenario) => {
             let server = simulated(scenario).await?;
-            let config = TikvConfig::new(list(&server.pd_urls().join(","))?);
+            let mut config = TikvConfig::new(list(&server.pd_urls().join(","))?);
+            // A variable means a real cluster's.
+            if let Some(prometheus) = prometheus(options, |_| Err(VarError::NotPresent))? {
+                config = config.with_prometheus(prometheus);
+            }
             Ok(Connection { session: session(config, options)?, _simulated: Some(server) })
         }
     }
+}
+
+/// The Prometheus that the options or the environment name, or else the one that their PD names.
+///
+/// # Errors
+/// [`Failure::Usage`] if there is none.
+pub(crate) async fn prometheus_client(options: &Options) -> Result<Arc<Client>, Failure> {
+    let variable = |name| env::var(name);
+    if let Some(config) = prometheus(options, variable)? {
+        return config.client().map(Arc::new).map_err(unusable);
+    }
+    let none = |why: &str| {
+        Failure::Usage(format!(
+            "which Prometheus? Name one by --prometheus http://HOST:9090 or by the environment variable \
+             PROMETHEUS_URL; {why}"
+        ))
+    };
+    let endpoints = match endpoints(options, variable) {
+        Ok(Target::Real(endpoints)) => endpoints,
+        Ok(Target::Simulated(_)) => return Err(none("a simulated cluster has none")),
+        Err(_) => return Err(none("or a PD that knows one, by --pd http://HOST:2379")),
+    };
+    let config = real(endpoints, options, variable)?.with_limits(limits(*options.timeout));
+    let source = MetricsSource::new(&config).map_err(unusable)?;
+    let found = source.prometheus().await.map_err(|error| Failure::from(error.during("query")))?;
+    found.ok_or_else(|| none("PD names none in its `pd-server.metric-storage`"))
+}
+
+fn real(
+    endpoints: Vec<Endpoint>,
+    options: &Options,
+    variable: impl Fn(&'static str) -> Result<String, VarError> + Copy,
+) -> Result<TikvConfig, Failure> {
+    let mut config = TikvConfig::new(endpoints);
+    if let Some(tls) = tls(options, variable)? {
+        config = config.with_tls(tls);
+    }
+    if let Some(prometheus) = prometheus(options, variable)? {
+        config = config.with_prometheus(prometheus);
+    }
+    let queries = StoreQueries::default().with_window(*options.prometheus_window);
+    Ok(config.with_store_queries(queries))
+}
+
+/// The Prometheus that is named, if one is, and how to be let in.
+fn prometheus(
+    options: &Options,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<Option<PrometheusConfig>, Failure> {
+    let url = match &options.prometheus {
+        Some(url) => Some(url.clone()),
+        None => from_environment("PROMETHEUS_URL", &variable)?,
+    };
+    let Some(url) = url else { return Ok(None) };
+    let endpoint: Endpoint = url.parse().map_err(|error| Failure::Usage(format!("--prometheus: {error}")))?;
+    let is_https = endpoint.is_https();
+    let usual = limits(*options.timeout);
+    // While there is time left to ask the stores.
+    let patience = options.timeout.mul_f64(0.4);
+    let limits = usual.clone().with_total_timeout(patience).with_read_timeout(patience);
+    let mut config = PrometheusConfig::new(endpoint).with_limits(limits);
+    if is_https && let Some(tls) = tls(options, &variable)? {
+        config = config.with_tls(tls);
+    }
+    if let Some(file) = &options.prometheus_token_file {
+        config = config.with_bearer(Secret::file(file));
+    } else if from_environment("PROMETHEUS_TOKEN", &variable)?.is_some() {
+        config = config.with_bearer(Secret::env("PROMETHEUS_TOKEN"));
+    }
+    for header in &options.prometheus_header {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            Failure::Usage(
+                "--prometheus-header: a name, a colon and a value, such as 'X-Scope-OrgID: a'".to_owned(),
+            )
+        })?;
+        config = config.with_header(name.trim(), value.trim()).map_err(unusable)?;
+    }
+    Ok(Some(config))
 }
 
 /// Whom to look at.
@@ -119,8 +200,10 @@ fn session(config: TikvConfig, options: &Options) -> Result<Session, Failure> {
     }
     let asked: Vec<_> = config.endpoints.iter().map(ToString::to_string).collect();
     let subject = TikvSubject::new(config.with_limits(limits(timeout))).map_err(unusable)?;
+    let subject = Arc::new(subject);
     Ok(Session {
-        subject: Arc::new(subject),
+        tikv: Some(Arc::clone(&subject)),
+        subject,
         asked: format!("PD at {}", asked.join(", ")),
         timeout,
         clock: Clock::system(),
@@ -174,6 +257,10 @@ mod tests {
     fn options() -> Options {
         Options {
             pd: Vec::new(),
+            prometheus: None,
+            prometheus_token_file: None,
+            prometheus_header: Vec::new(),
+            prometheus_window: Duration::from_secs(60).into(),
             cacert: None,
             cert: None,
             key: None,

@@ -62,6 +62,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let mut output = Output::standard(cli.options.output, cli.options.color);
     match cli.command {
         Command::Simulate(args) => args.run(&cli.options, &mut output).await,
+        Command::Query(args) => args.run(&cli.options, &mut output).await,
         Command::Ask(question) => {
             let connection = connect::connect(&cli.options).await?;
             answer(question, &connection.session, &mut output).await
@@ -77,6 +78,7 @@ async fn answer(question: Question, session: &Session, output: &mut Output) -> R
         Question::Regions(args) => args.run(session, output).await,
         Question::Region(args) => args.run(session, output).await,
         Question::Hot(args) => args.run(session, output).await,
+        Question::Metrics(args) => args.run(session, output).await,
         Question::Config(args) => args.run(session, output),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use operator_core::{Clock, Error, ErrorKind, RegionPage, Result, Subject};
+use operator_tikv::TikvSubject;
 
 use crate::error::Failure;
 use crate::progress;
@@ -15,6 +16,8 @@ use crate::progress;
 pub(crate) struct Session {
     /// Whom to ask.
     pub(crate) subject: Arc<dyn Subject>,
+    /// The same as what it is, where that is known: it tells how it measured.
+    pub(crate) tikv: Option<Arc<TikvSubject>>,
     /// Who that is, in a message.
     pub(crate) asked: String,
     /// How long one question may take.
@@ -57,6 +60,7 @@ impl Session {
     pub(crate) fn over(subject: Arc<dyn Subject>) -> Self {
         Self {
             subject,
+            tikv: None,
             asked: "the test".to_owned(),
             timeout: Duration::from_secs(10),
             clock: Clock::system(),

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::Error;
 use crate::http::{Endpoint, HeaderMap, HttpClient, Limits, ReqwestTransport, TlsConfig, Transport};
+use crate::prometheus::{PrometheusConfig, StoreQueries};
 
 /// Regions asked for at once, if nothing else is said.
 const DEFAULT_PAGE_SIZE: u32 = 1_024;
@@ -32,6 +33,11 @@ pub struct TikvConfig {
     headers: HeaderMap,
     /// How many regions are asked for at once, 1 to 10,240.
     pub page_size: u32,
+    /// Who is asked for the stores' metrics. Without one, who PD names (`pd-server.metric-storage`); without that, and
+    /// when it does not answer, the stores themselves.
+    pub prometheus: Option<PrometheusConfig>,
+    /// What a Prometheus is asked.
+    pub store_queries: StoreQueries,
 }
 
 impl TikvConfig {
@@ -43,6 +49,8 @@ impl TikvConfig {
             limits: Limits::default(),
             headers: HeaderMap::new(),
             page_size: DEFAULT_PAGE_SIZE,
+            prometheus: None,
+            store_queries: StoreQueries::default(),
         }
     }
 
@@ -71,6 +79,18 @@ impl TikvConfig {
     #[must_use]
     pub fn with_page_size(self, page_size: u32) -> Self {
         Self { page_size, ..self }
+    }
+
+    /// The same with this Prometheus, or what speaks its API, for the stores' metrics.
+    #[must_use]
+    pub fn with_prometheus(self, prometheus: PrometheusConfig) -> Self {
+        Self { prometheus: Some(prometheus), ..self }
+    }
+
+    /// The same with other queries: narrowed to a cluster, or over another window.
+    #[must_use]
+    pub fn with_store_queries(self, store_queries: StoreQueries) -> Self {
+        Self { store_queries, ..self }
     }
 
     /// # Errors

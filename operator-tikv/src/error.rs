@@ -137,6 +137,16 @@ pub enum Error {
         /// What it says, printable; at most 200 characters if it was not the API's.
         message: String,
     },
+    /// Nobody told anything about the stores.
+    #[error("{}", no_metrics(.prometheus.as_deref(), *.stores, .failures))]
+    NoMetrics {
+        /// Why Prometheus did not, if there is one.
+        prometheus: Option<String>,
+        /// How many stores there are.
+        stores: usize,
+        /// Why those did not that were asked themselves.
+        failures: Vec<Error>,
+    },
     /// A 2xx that says that there is no such thing, such as PD's region with `id: 0`.
     #[error("{call}: {message}")]
     NotFound {
@@ -184,7 +194,7 @@ impl Error {
             | Self::Protocol { call, .. }
             | Self::Prometheus { call, .. }
             | Self::NotFound { call, .. } => Some(call),
-            Self::Config { .. } | Self::Unavailable { .. } => None,
+            Self::Config { .. } | Self::Unavailable { .. } | Self::NoMetrics { .. } => None,
         }
     }
 
@@ -231,7 +241,7 @@ impl Error {
             Self::Redirect { .. } | Self::Protocol { .. } => ErrorKind::Protocol,
             Self::Status { call, status, pd, .. } => status_kind(call.method, *status, pd),
             Self::Unavailable { no_leader: true, .. } => ErrorKind::Unavailable,
-            Self::Unavailable { failures, .. } => {
+            Self::Unavailable { failures, .. } | Self::NoMetrics { failures, .. } => {
                 let mut kinds = failures.iter().map(Self::kind);
                 match kinds.next() {
                     Some(first) if kinds.all(|kind| kind == first) => first,
@@ -362,6 +372,21 @@ fn unreachable_hint(kind: TransportErrorKind, call: &Call) -> &'static str {
         }
         _ => "",
     }
+}
+
+fn no_metrics(prometheus: Option<&str>, stores: usize, failures: &[Error]) -> String {
+    const NAMED: usize = 5;
+    let prometheus = prometheus.map(|why| format!("{why} | ")).unwrap_or_default();
+    if failures.is_empty() {
+        return format!(
+            "{prometheus}PD lists no status address that can be asked, for none of {stores} stores"
+        );
+    }
+    let mut each = told_once(failures);
+    let more = each.len().saturating_sub(NAMED);
+    each.truncate(NAMED);
+    let more = if more > 0 { format!(" | {more} more like these") } else { String::new() };
+    format!("{prometheus}no store told its metrics: {}{more}", each.join(" | "))
 }
 
 fn unavailable(no_leader: bool, tries: u32, waited: Duration, failures: &[Error]) -> String {

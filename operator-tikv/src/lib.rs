@@ -8,6 +8,7 @@ mod probe;
 pub mod pd;
 pub mod prometheus;
 pub mod scrape;
+pub mod metrics;
 pub mod signals;
 mod subject;
 

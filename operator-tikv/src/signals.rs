@@ -9,12 +9,16 @@
 //! | [`PD_WARMING_UP`] | the cluster | bool | whether PD's leader has yet to hear from stores or regions |
 //! | [`PD_WARMING_UP_SIGN`] | the cluster | text, one a sign | what shows that |
 //! | [`PAUSED_SCHEDULER`] | the cluster | text, one a scheduler | its name |
+//! | [`METRICS_SOURCE`] | the cluster | text | who told the stores' metrics |
+//! | [`METRICS_FALLBACK`] | the cluster | text | why that is not Prometheus, although there is one |
+//! | [`METRICS_WARNING`] | the cluster | text, one each | what makes the metrics incomplete or doubtful |
 //!
 //! A store is *in doubt* if PD calls it `Disconnected` or `Down`, or `Offline` without a heartbeat for 20 s.
 
 use chrono::{DateTime, Utc};
 use operator_core::{Regarding, Signal, SignalValue};
 
+use crate::metrics::MetricsReading;
 use crate::pd::Assessment;
 
 /// What came of asking a store in doubt at its status port.
@@ -31,6 +35,12 @@ pub const PD_WARMING_UP: &str = "pd_warming_up";
 pub const PD_WARMING_UP_SIGN: &str = "pd_warming_up_sign";
 /// The name of a scheduler that somebody has paused.
 pub const PAUSED_SCHEDULER: &str = "paused_scheduler";
+/// Who told the stores' metrics.
+pub const METRICS_SOURCE: &str = "metrics_source";
+/// Why they are not from the Prometheus that there is.
+pub const METRICS_FALLBACK: &str = "metrics_fallback";
+/// What makes them incomplete or doubtful.
+pub const METRICS_WARNING: &str = "metrics_warning";
 
 const STORES: &str = "GET /pd/api/v1/stores";
 const STATUS_PORT: &str = "GET /status of the store's status port";
@@ -65,5 +75,15 @@ pub(crate) fn of(assessment: &Assessment, paused: Option<Vec<String>>, at: DateT
     for name in paused.into_iter().flatten() {
         add(Regarding::Cluster, PAUSED_SCHEDULER, name.into(), SCHEDULERS);
     }
+    signals
+}
+
+/// What has to be known of the stores' metrics in the same observation.
+pub(crate) fn of_metrics(reading: &MetricsReading, at: DateTime<Utc>) -> Vec<Signal> {
+    let origin = reading.origin.to_string();
+    let signal = |name: &str, value: &str| Signal::new(Regarding::Cluster, name, value, at, origin.as_str());
+    let mut signals = vec![signal(METRICS_SOURCE, &origin)];
+    signals.extend(reading.fallback.iter().map(|why| signal(METRICS_FALLBACK, why)));
+    signals.extend(reading.warnings.iter().map(|warning| signal(METRICS_WARNING, warning)));
     signals
 }

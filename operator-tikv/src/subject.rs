@@ -7,16 +7,17 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use operator_core::{
     Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Member, Observation, Operation, Part,
     Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store, StoreId,
-    StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
+    StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
 };
 
 use crate::http::Transport;
+use crate::metrics::{MetricsReading, MetricsSource};
 use crate::pd::{self, Assessment, PdClient, StoreInfo};
 use crate::signals;
 use crate::single_flight::{Shared, SingleFlight};
 use crate::{Error, TikvConfig};
 
-/// A TiKV cluster, seen through its PD.
+/// A TiKV cluster, seen through its PD and, for metrics, a Prometheus or its stores.
 ///
 /// ```no_run
 /// use operator_core::{Scope, SubjectExt};
@@ -37,6 +38,8 @@ pub struct TikvSubject {
     clock: Clock,
     stores: SingleFlight<Vec<StoreInfo>>,
     assessment: SingleFlight<Assessment>,
+    metrics: MetricsSource,
+    measured: SingleFlight<MetricsReading>,
 }
 
 impl TikvSubject {
@@ -45,7 +48,8 @@ impl TikvSubject {
     /// # Errors
     /// [`Error::Config`] if the configuration cannot be used.
     pub fn new(config: TikvConfig) -> Result<Self, Error> {
-        Ok(Self::over(PdClient::new(&config)?))
+        let pd = PdClient::new(&config)?;
+        Ok(Self::over(MetricsSource::over(pd.clone(), &config, None)?, pd))
     }
 
     /// The same over another transport, such as a simulator in the same process.
@@ -53,28 +57,59 @@ impl TikvSubject {
     /// # Errors
     /// [`Error::Config`] if the configuration cannot be used.
     pub fn with_transport(config: TikvConfig, transport: Arc<dyn Transport>) -> Result<Self, Error> {
-        Ok(Self::over(PdClient::with_transport(&config, transport)?))
+        let pd = PdClient::with_transport(&config, Arc::clone(&transport))?;
+        Ok(Self::over(MetricsSource::over(pd.clone(), &config, Some(transport))?, pd))
     }
 
-    fn over(pd: PdClient) -> Self {
+    fn over(metrics: MetricsSource, pd: PdClient) -> Self {
         Self {
             config: subject_config(),
             pd,
             clock: Clock::system(),
             stores: SingleFlight::default(),
             assessment: SingleFlight::default(),
+            metrics,
+            measured: SingleFlight::default(),
         }
     }
 
     /// Reads the time from `clock`: by it a store that is being removed is in doubt when its heartbeat is late.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        Self { metrics: self.metrics.with_clock(clock.clone()), clock, ..self }
     }
 
     /// Its PD.
     pub fn pd(&self) -> &PdClient {
         &self.pd
+    }
+
+    /// Where its stores' metrics come from.
+    pub fn metrics_source(&self) -> &MetricsSource {
+        &self.metrics
+    }
+
+    /// The metrics of all stores, as [`Subject::store_metrics`] has them, with who told them and what is missing.
+    ///
+    /// # Errors
+    /// If PD does not list the stores, or nobody tells anything about any of them.
+    pub async fn measure(&self) -> Result<Arc<MetricsReading>> {
+        self.shared_measure().await.map_err(|error| error.shared_during("store_metrics"))
+    }
+
+    async fn shared_measure(&self) -> Shared<MetricsReading> {
+        let stores = self.shared_stores().await?;
+        self.measured.get(self.metrics.read(&plain(&stores))).await
+    }
+
+    /// The reading that is another part of the same observation, if it is one and comes in time.
+    async fn measured_beside(&self, scope: &Scope) -> Option<Arc<MetricsReading>> {
+        if !scope.parts.contains(&Part::Metrics) {
+            return None;
+        }
+        // The signals are not to be lost with the metrics.
+        let patience = scope.part_deadline.mul_f64(0.8);
+        tokio::time::timeout(patience, self.shared_measure()).await.ok()?.ok()
     }
 
     /// The parts of an observation run together: those that need the stores see the same ones.
@@ -91,6 +126,7 @@ impl TikvSubject {
 fn subject_config() -> SubjectConfig {
     let mut config = SubjectConfig::new("tikv").with_observations([
         Operation::Stores,
+        Operation::StoreMetrics,
         Operation::ClusterMetrics,
         Operation::RegionHealth,
         Operation::Members,
@@ -138,6 +174,10 @@ impl Subject for TikvSubject {
         Ok(self.pd.store(id).await.map_err(|error| error.during("store"))?.store)
     }
 
+    async fn store_metrics(&self) -> Result<Vec<StoreMetrics>> {
+        Ok(self.measure().await?.metrics.clone())
+    }
+
     async fn cluster_metrics(&self) -> Result<ClusterMetrics> {
         let (stores, count) = tokio::join!(self.shared_stores(), self.pd.region_count());
         let stores = stores.map_err(|error| error.shared_during("cluster_metrics"))?;
@@ -168,12 +208,17 @@ impl Subject for TikvSubject {
     }
 
     async fn signals(&self, scope: &Scope) -> Result<Vec<Signal>> {
-        let (assessment, paused) = tokio::join!(self.assess(), self.pd.paused_schedulers());
+        let (assessment, paused, measured) =
+            tokio::join!(self.assess(), self.pd.paused_schedulers(), self.measured_beside(scope));
         let assessment = assessment.map_err(|error| error.shared_during("signals"))?;
         if let Err(error) = &paused {
             tracing::warn!(%error, "which schedulers are paused is not known");
         }
-        Ok(signals::of(&assessment, paused.ok(), scope.clock.now()))
+        let mut signals = signals::of(&assessment, paused.ok(), scope.clock.now());
+        if let Some(reading) = measured {
+            signals.extend(signals::of_metrics(&reading, scope.clock.now()));
+        }
+        Ok(signals)
     }
 
     fn trust(&self, observation: &Observation) -> Vec<TrustReason> {

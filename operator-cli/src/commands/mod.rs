@@ -7,11 +7,15 @@ mod store;
 mod regions;
 mod region;
 mod hot;
+mod metrics;
+mod query;
 mod config;
 mod simulate;
 
 pub(crate) use config::ConfigArgs;
 pub(crate) use hot::HotArgs;
+pub(crate) use metrics::MetricsArgs;
+pub(crate) use query::QueryArgs;
 pub(crate) use region::RegionArgs;
 pub(crate) use regions::RegionsArgs;
 pub(crate) use simulate::SimulateArgs;

@@ -4,6 +4,7 @@ use operator_core::{
     Member, Observation, Part, RegionHealth, RegionProblem, Scope, Store, StoreState, SubjectExt, Trust,
     TrustCode, TrustVerdict,
 };
+use operator_tikv::signals;
 
 use super::{problems, stores};
 use crate::error::Failure;
@@ -81,18 +82,36 @@ fn members(members: &[Member], style: Style) -> String {
 const LISTED: usize = 20;
 
 fn store_list(all: &[Store], observation: &Observation, style: Style) -> String {
+    let render = |list: &[Store]| match &observation.metrics {
+        Some(metrics) => stores::render_with(list, metrics, observation.at, style),
+        None => stores::render(list, observation.at, style),
+    };
     if all.len() <= LISTED {
-        return stores::render(all, observation.at, style);
+        return render(all) + &measured(observation);
     }
     let mut in_doubt: Vec<_> = all.iter().filter(|store| store.state != StoreState::Up).cloned().collect();
     in_doubt.truncate(LISTED);
-    let list =
-        if in_doubt.is_empty() { String::new() } else { stores::render(&in_doubt, observation.at, style) };
+    let list = if in_doubt.is_empty() { String::new() } else { render(&in_doubt) };
     let others = all.len() - in_doubt.len();
     format!(
         "{list}{others} {}stores not shown: `operator stores` lists all\n",
         if list.is_empty() { "" } else { "more " }
-    )
+    ) + &measured(observation)
+}
+
+/// Who told the metrics, and what is wrong with them.
+fn measured(observation: &Observation) -> String {
+    let texts = |name| observation.signals_named(name).filter_map(|signal| signal.value.as_text());
+    let mut shown: String = texts(signals::METRICS_SOURCE)
+        .map(|source| format!("QPS and P99 are told by {}.\n", escaped(source)))
+        .collect();
+    for why in texts(signals::METRICS_FALLBACK) {
+        shown.push_str(&format!("  not by Prometheus: {}\n", text::failure(why, None, 4)));
+    }
+    for warning in texts(signals::METRICS_WARNING) {
+        shown.push_str(&format!("  {}\n", text::failure(warning, None, 4)));
+    }
+    shown
 }
 
 fn regions(observation: &Observation, style: Style) -> Option<String> {

@@ -1,8 +1,9 @@
 //! `operator stores`: every store.
 
 use chrono::{DateTime, Utc};
-use operator_core::Store;
+use operator_core::{Store, StoreMetrics};
 
+use super::metrics;
 use crate::error::Failure;
 use crate::output::table::{self, Cell, Column};
 use crate::output::{Output, Style, text};
@@ -41,19 +42,51 @@ pub(crate) fn render(stores: &[Store], now: DateTime<Utc>, style: Style) -> Stri
     if stores.is_empty() {
         return "no stores\n".to_owned();
     }
+    table::render(COLUMNS, stores.iter().map(|store| row(store, now)), style)
+}
+
+/// The same with what is measured: requests a second and the 99th percentile of their latency.
+pub(crate) fn render_with(
+    stores: &[Store],
+    metrics: &[StoreMetrics],
+    now: DateTime<Utc>,
+    style: Style,
+) -> String {
+    const COLUMNS: [Column; 10] = [
+        Column::Right("ID"),
+        Column::Left("STATE"),
+        Column::Left("ADDRESS"),
+        Column::Right("LEADERS"),
+        Column::Right("REGIONS"),
+        Column::Right("QPS"),
+        Column::Right("P99"),
+        Column::Right("DATA"),
+        Column::Right("FREE"),
+        Column::Right("SEEN"),
+    ];
+    if stores.is_empty() {
+        return "no stores\n".to_owned();
+    }
     let rows = stores.iter().map(|store| {
-        [
-            store.id.to_string().into(),
-            Cell::toned(store.state.as_str(), store.state),
-            Cell::from(&store.address),
-            text::known(store.leader_count).into(),
-            text::known(store.region_count).into(),
-            text::known(store.used_bytes.map(text::bytes)).into(),
-            free(store).into(),
-            text::known(store.last_heartbeat.map(|at| text::age(at, now))).into(),
-        ]
+        let known = metrics.iter().find(|metrics| metrics.store_id == store.id);
+        let [id, state, address, leaders, regions, data, free, seen] = row(store, now);
+        let (qps, p99) = (metrics::qps(known).into(), metrics::p99(known).into());
+        [id, state, address, leaders, regions, qps, p99, data, free, seen]
     });
     table::render(COLUMNS, rows, style)
+}
+
+fn row(store: &Store, now: DateTime<Utc>) -> [Cell; 8] {
+    [
+        store.id.to_string().into(),
+        Cell::toned(store.state.as_str(), store.state),
+        Cell::from(&store.address),
+        text::known(store.leader_count).into(),
+        text::known(store.region_count).into(),
+        text::known(store.used_bytes.map(text::bytes)).into(),
+        free(store).into(),
+        text::known(store.last_heartbeat.map(|at| text::age(at, now))).into(),
+    ]
 }
 
 /// What is free, and how much of the whole that is.

@@ -82,6 +82,16 @@ pub(crate) fn rate(rate: f64) -> String {
     if rate.is_finite() { digits(rate) } else { UNKNOWN.to_owned() }
 }
 
+/// A latency with three digits: `860µs`, `1.54ms`, `2.3s`.
+pub(crate) fn latency(latency: Duration) -> String {
+    let seconds = latency.as_secs_f64();
+    match seconds {
+        0.999_5.. => format!("{}s", digits(seconds)),
+        0.000_999_5.. => format!("{}ms", digits(seconds * 1e3)),
+        _ => format!("{}µs", digits(seconds * 1e6)),
+    }
+}
+
 /// Three digits where there is a fraction, without zeros at the end.
 fn digits(value: f64) -> String {
     let decimals = if value >= 99.95 {
@@ -193,6 +203,21 @@ mod tests {
         }
         assert_eq!(bytes_per_second(1536.0), "1.5KiB/s");
         assert_eq!(bytes_per_second(f64::NAN), "-");
+    }
+
+    #[test]
+    fn latencies_have_three_digits_and_a_unit() {
+        let shown = [
+            (0, "0µs"),
+            (860, "860µs"),
+            (1_540, "1.54ms"),
+            (99_960, "100ms"),
+            (999_900, "1s"),
+            (2_300_000, "2.3s"),
+        ];
+        for (micros, text) in shown {
+            assert_eq!(latency(Duration::from_micros(micros)), text);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use crate::{operator, run};
 
-const COMMANDS: [&str; 8] = ["status", "stores", "store", "regions", "region", "hot", "config", "simulate"];
+const COMMANDS: [&str; 10] =
+    ["status", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "simulate"];
 
 #[test]
 fn every_command_is_listed_and_has_examples() {

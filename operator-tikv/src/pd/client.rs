@@ -204,6 +204,15 @@ impl PdClient {
         Ok(self.ask::<wire::ReplicateConfig>(request::REPLICATE_CONFIG).await?.into())
     }
 
+    /// The address of a Prometheus that somebody has told PD (`pd-server.metric-storage`), empty if nobody has:
+    /// `GET /pd/api/v1/config`.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    pub async fn metric_storage(&self) -> Result<String, Error> {
+        Ok(self.ask::<wire::Config>(request::CONFIG).await?.pd_server.metric_storage)
+    }
+
     /// The names of the schedulers that run: `GET /pd/api/v1/schedulers`. None for some seconds after PD has started.
     ///
     /// # Errors

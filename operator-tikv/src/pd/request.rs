@@ -15,6 +15,7 @@ pub(crate) const CLUSTER: &str = "/pd/api/v1/cluster";
 pub(crate) const CLUSTER_STATUS: &str = "/pd/api/v1/cluster/status";
 pub(crate) const REGION_COUNT: &str = "/pd/api/v1/regions/count";
 pub(crate) const REPLICATE_CONFIG: &str = "/pd/api/v1/config/replicate";
+pub(crate) const CONFIG: &str = "/pd/api/v1/config";
 pub(crate) const SCHEDULERS: &str = "/pd/api/v1/schedulers";
 pub(crate) const SCHEDULERS_PAUSED: &str = "/pd/api/v1/schedulers?status=paused";
 pub(crate) const OPERATORS: &str = "/pd/api/v1/operators?object=true";

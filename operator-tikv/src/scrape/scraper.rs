@@ -158,13 +158,13 @@ impl Scraper {
         targets.iter().zip(pages).map(|(target, page)| self.account(&mut kept, target, page)).collect()
     }
 
-    /// Asks every target twice, for who wants rates at once; `interval` (at least a second) goes by between the
-    /// rounds. A target that fails in the first round is not asked again.
-    pub async fn scrape_twice(&self, targets: &[Target], interval: Duration) -> Vec<Scraped> {
+    /// Asks every target, and if none has rates then, for want of an earlier round, once more after `interval` (at
+    /// least a second). A target that fails in the first round is not asked again.
+    pub async fn scrape_for_rates(&self, targets: &[Target], interval: Duration) -> Vec<Scraped> {
         let mut scraped = self.scrape(targets).await;
         let answered = scraped.iter().filter(|scraped| scraped.error.is_none());
         let again: Vec<_> = answered.map(|scraped| scraped.target.clone()).collect();
-        if again.is_empty() {
+        if again.is_empty() || scraped.iter().any(|scraped| scraped.window.is_some()) {
             return scraped;
         }
         sleep(interval).await;

@@ -12,7 +12,7 @@ async fn requests_to_pd(stores: usize) -> BTreeMap<String, usize> {
     let mut config = Config::new(Scenario::Healthy);
     config.stores = stores;
     let simulated = Simulated::new(config);
-    let observation = simulated.subject.observe(&simulated.scope()).await.unwrap();
+    let observation = simulated.subject.observe(&simulated.scope_of_pd()).await.unwrap();
     assert_eq!(observation.stores.unwrap().len(), stores);
     assert!(observation.errors.is_empty(), "{:?}", observation.errors);
     simulated.transport.with(|simulator| {

@@ -16,3 +16,4 @@ mod scenarios;
 mod program;
 mod program_simulated;
 mod program_faults;
+mod real_prometheus;

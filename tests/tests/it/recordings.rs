@@ -15,6 +15,8 @@ use operator_tikv::http::{Endpoint, Limits};
 use operator_tikv::{TikvConfig, TikvSubject, signals};
 use rstest::rstest;
 
+use crate::support::scope_of_pd;
+
 /// What is to be said of a state in which PD answers.
 #[derive(Debug, Clone, Copy)]
 struct Truth {
@@ -157,7 +159,7 @@ async fn replayed(state: &str) -> (ReplayServer, TikvSubject, Scope) {
     let config = TikvConfig::new(Endpoint::list(&endpoints).unwrap()).with_limits(limits);
     let clock = Clock::manual(server.recording().recorded_at());
     let subject = TikvSubject::new(config).unwrap().with_clock(clock.clone());
-    (server, subject, Scope::all().clock(clock))
+    (server, subject, scope_of_pd().clock(clock))
 }
 
 /// The stores that are said to be lost.

@@ -182,7 +182,9 @@ async fn not_bootstrapped() {
 
 #[tokio::test(start_paused = true)]
 async fn big() {
-    let (_, seen) = observe(Scenario::Big).await;
+    let simulated = Simulated::showing(Scenario::Big).await;
+    let seen = simulated.subject.observe(&simulated.scope_of_pd()).await.unwrap();
+    assert!(seen.errors.is_empty(), "{:?}", seen.errors);
     let cluster = seen.cluster.as_ref().unwrap();
     assert_eq!((cluster.store_count, cluster.region_count), (Some(1_000), Some(1_000_000)));
     assert_eq!(cluster.region_health.as_ref().unwrap().quorum_lost, Some(0));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use operator_core::{Clock, Scope};
+use operator_core::{Clock, Part, Scope};
 use operator_tests::{ReplayTransport, SimulatedTransport};
 use operator_tikv::http::{Endpoint, Transport};
 use operator_tikv::{TikvConfig, TikvSubject};
@@ -37,10 +37,20 @@ impl Simulated {
         simulated
     }
 
+    /// Everything but what takes a page of every store, in the simulator's time.
+    pub(crate) fn scope_of_pd(&self) -> Scope {
+        scope_of_pd().clock(self.clock.clone())
+    }
+
     /// Everything, in the simulator's time.
     pub(crate) fn scope(&self) -> Scope {
         Scope::all().clock(self.clock.clone())
     }
+}
+
+/// Everything that PD tells, without the stores' own pages, which were not recorded in every state.
+pub(crate) fn scope_of_pd() -> Scope {
+    Scope::of(Part::ALL.into_iter().filter(|part| *part != Part::Metrics))
 }
 
 /// The subject over a recorded state without sockets.

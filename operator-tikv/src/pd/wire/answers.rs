@@ -20,6 +20,20 @@ pub(crate) struct Members {
     pub(crate) etcd_leader: Member,
 }
 
+/// `/config`, of which the rest does not matter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Config {
+    #[serde(default, rename = "pd-server", deserialize_with = "or_default")]
+    pub(crate) pd_server: PdServerConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(crate) struct PdServerConfig {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) metric_storage: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Header {

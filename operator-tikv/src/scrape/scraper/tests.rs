@@ -254,13 +254,13 @@ async fn twice_gives_rates_at_once_and_does_not_ask_the_silent_again() {
     stores.set("tikv1", Port::Hang);
     stores.set("tikv2", Port::Page(page(1_000)));
     let started = Instant::now();
-    let scraped = scraper.scrape_twice(&[target(1), target(2)], Duration::from_secs(1)).await;
+    let scraped = scraper.scrape_for_rates(&[target(1), target(2)], Duration::from_secs(1)).await;
     assert_eq!(started.elapsed(), Duration::from_millis(6_020));
     assert!(scraped[0].error.is_some() && scraped[1].error.is_none());
     assert_eq!((scraped[1].target.clone(), scraped[1].metrics.qps), (target(2), Some(0.0)));
     assert_eq!(stores.take_asked().len(), 3);
     stores.set("tikv2", Port::Refuse);
-    let scraped = scraper.scrape_twice(&[target(2)], Duration::from_secs(1)).await;
+    let scraped = scraper.scrape_for_rates(&[target(2)], Duration::from_secs(1)).await;
     assert_eq!(scraped[0].error.as_ref().unwrap().kind(), ErrorKind::Unavailable);
 }
 

@@ -1,0 +1,279 @@
+//! A real Prometheus that scrapes the simulator: Debian's package, as a child process on a port of its own.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use operator_core::{Part, Scope, StoreMetrics, Subject, SubjectExt};
+use operator_tikv::http::{
+    HttpRequest, HttpResponse, ReqwestTransport, Transport, TransportError, TransportErrorKind,
+};
+use operator_tikv::metrics::MetricsOrigin;
+use operator_tikv::prometheus::{Client, PrometheusConfig, QueryResult, StoreMetric, StoreQueries};
+use operator_tikv::{TikvConfig, TikvSubject, signals};
+use serde_json::Value;
+use tikv_simulator::{Config, Scenario, Server};
+use tokio::process::{Child, Command};
+
+use crate::program::{PATIENCE, Run, operator};
+
+/// Rates over so long, of samples a second apart.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A Prometheus that ends, with its data, when it is dropped.
+struct Prometheus {
+    child: Child,
+    url: String,
+    folder: PathBuf,
+}
+
+impl Prometheus {
+    /// One that scrapes `targets` every second; `None`, and said so, on a machine without the program.
+    async fn start(targets: &[String]) -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("operator-prometheus-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let config = folder.join("prometheus.yml");
+        let targets = serde_json::to_string(targets).unwrap();
+        let text = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs:\n  - job_name: tikv\n    static_configs: [{{targets: {targets}}}]\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let started = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=error")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        let child = match started {
+            Ok(child) => child,
+            Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+                panic!("CI installs Prometheus, but: {error}")
+            }
+            Err(error) => {
+                eprintln!("SKIPPED: no Prometheus here ({error}); apt-get install prometheus");
+                return None;
+            }
+        };
+        Some(Self { child, url: format!("http://127.0.0.1:{port}"), folder })
+    }
+
+    fn config(&self) -> PrometheusConfig {
+        PrometheusConfig::new(self.url.parse().unwrap())
+    }
+
+    /// Waits until it has scraped every target for longer than the window.
+    async fn warm(&self, targets: usize) {
+        let client = self.config().client().unwrap();
+        let enough = WINDOW.as_secs() + 1;
+        let query = format!("count(count_over_time(up[1m]) > {enough}) == {targets}");
+        let started = Instant::now();
+        loop {
+            if let Ok(answer) = client.vector(&query).await
+                && !answer.data.samples.is_empty()
+            {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "Prometheus does not scrape");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The network, and what Prometheus said over it.
+#[derive(Debug)]
+struct Spy {
+    network: ReqwestTransport,
+    /// When each query was evaluated.
+    evaluated: Mutex<BTreeMap<String, DateTime<Utc>>>,
+}
+
+#[async_trait]
+impl Transport for Spy {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let query = request.url.query_pairs().find(|(name, _)| name == "query");
+        let Some(query) = query.map(|(_, query)| query.into_owned()) else {
+            return self.network.send(request).await;
+        };
+        let response = self.network.send(request).await?;
+        let (status, body) = (response.status, response.body);
+        let chunks: Vec<_> = body.try_collect().await?;
+        let body = chunks.concat();
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|error| TransportError::new(TransportErrorKind::Body, error.to_string()))?;
+        if let Some(seconds) = answer["data"]["result"][0]["value"][0].as_f64() {
+            let at = DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64).unwrap();
+            self.evaluated.lock().unwrap().insert(query, at);
+        }
+        Ok(HttpResponse::whole(status, body))
+    }
+}
+
+fn queries() -> StoreQueries {
+    StoreQueries::default().with_window(WINDOW)
+}
+
+/// What Prometheus says at the moments at which the subject's queries were evaluated, by field and instance.
+async fn evaluated(client: &Client, spy: &Spy) -> BTreeMap<(String, String), f64> {
+    let mut values = BTreeMap::new();
+    for metric in StoreMetric::ALL {
+        let query = queries().query(metric).to_string();
+        let at = spy.evaluated.lock().unwrap().get(&query).copied();
+        let at = at.unwrap_or_else(|| panic!("{query} was not asked"));
+        let QueryResult::Vector(vector) = client.query_at(&query, at).await.unwrap().data else {
+            panic!("{query} is no vector")
+        };
+        for one in vector.samples {
+            let field = format!("{metric}{}", one.labels.value("type").unwrap_or_default());
+            let instance = one.labels.value("instance").unwrap().to_owned();
+            values.insert((field, instance), one.sample.value);
+        }
+    }
+    values
+}
+
+/// What differs between our metrics and Prometheus' own values, which are to be the same to the last bit.
+fn differences(
+    metrics: &[StoreMetrics],
+    instances: &BTreeMap<u64, String>,
+    theirs: &BTreeMap<(String, String), f64>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for ours in metrics {
+        let whole = |value: Option<u64>| value.map(|value| value as f64);
+        let fields = [
+            ("qps", ours.qps),
+            ("latency_p99", ours.latency_p99.map(|p99| p99.as_secs_f64())),
+            ("diskused", whole(ours.disk_used_bytes)),
+            ("diskavailable", whole(ours.disk_available_bytes)),
+            ("diskcapacity", whole(ours.disk_capacity_bytes)),
+            ("cpu", ours.cpu_cores),
+            ("memory", whole(ours.memory_bytes)),
+        ];
+        for (field, ours_is) in fields {
+            let instance = instances[&ours.store_id.0].clone();
+            let theirs = theirs.get(&(field.to_owned(), instance)).copied();
+            // A `Duration` counts nanoseconds.
+            let theirs = match field {
+                "latency_p99" => theirs.map(|seconds| Duration::from_secs_f64(seconds).as_secs_f64()),
+                _ => theirs,
+            };
+            if ours_is.is_none() || ours_is != theirs {
+                found.push(format!("{field} of store {}: {ours_is:?}, {theirs:?} there", ours.store_id));
+            }
+        }
+    }
+    found
+}
+
+async fn metrics_of(args: &[&str]) -> (Run, Vec<StoreMetrics>) {
+    let run = operator([args, &["metrics", "-o", "json"]].concat()).await;
+    let metrics = serde_json::from_value(run.json()).unwrap();
+    (run, metrics)
+}
+
+#[tokio::test]
+async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_its_death() {
+    let server = Server::start(Config::new(Scenario::Healthy).shown_at(Utc::now()), 1.0).await.unwrap();
+    let pd = server.pd_urls().join(",");
+    let config: TikvConfig = pd.parse().unwrap();
+    let stores = TikvSubject::new(config.clone()).unwrap().stores().await.unwrap();
+    let instances: BTreeMap<u64, String> =
+        stores.iter().map(|store| (store.id.0, store.status_address.clone().unwrap())).collect();
+    let targets: Vec<_> = instances.values().cloned().collect();
+    let Some(mut prometheus) = Prometheus::start(&targets).await else { return };
+    prometheus.warm(targets.len()).await;
+
+    // Exactly: at the same moments, the same bits. A sample that is being written meanwhile may be seen once only.
+    let spy = Arc::new(Spy {
+        network: ReqwestTransport::new(None, Duration::from_secs(3)).unwrap(),
+        evaluated: Mutex::default(),
+    });
+    let config = config.with_prometheus(prometheus.config()).with_store_queries(queries());
+    let subject = TikvSubject::with_transport(config, Arc::<Spy>::clone(&spy)).unwrap();
+    let client = prometheus.config().client().unwrap();
+    let mut differ = Vec::new();
+    for _ in 0..5 {
+        let reading = subject.measure().await.unwrap();
+        assert!(matches!(reading.origin, MetricsOrigin::Prometheus(_)), "{reading:?}");
+        assert_eq!((reading.metrics.len(), &*reading.warnings), (3, &[][..]));
+        differ = differences(&reading.metrics, &instances, &evaluated(&client, &spy).await);
+        if differ.is_empty() {
+            break;
+        }
+    }
+    assert!(differ.is_empty(), "{differ:?}");
+
+    // The program, through both.
+    let through = ["--pd", &pd, "--prometheus", &prometheus.url, "--prometheus-window", "10s"];
+    let (run, by_prometheus) = metrics_of(&through).await;
+    assert_eq!(run.stderr, "");
+    let (run, by_stores) = metrics_of(&["--pd", &pd]).await;
+    assert_eq!(run.stderr, "");
+    agree(&by_prometheus, &by_stores);
+    for metrics in &by_prometheus {
+        let age = Utc::now() - metrics.at;
+        assert!(age.num_seconds() < 20, "{age:?}");
+    }
+    let table = operator([&through[..], &["metrics"]].concat()).await;
+    assert!(table.stdout.contains(&format!("Told by the Prometheus at {}", prometheus.url)), "{table:?}");
+    let answer =
+        operator(["--prometheus", &prometheus.url, "query", "count(up == 1)", "-o", "json"]).await.json();
+    assert_eq!(answer["result"][0]["value"][1], "3");
+    let refused = operator(["--prometheus", &prometheus.url, "query", "up{"]).await;
+    refused.failed(1, &["bad_data", "parse error"]);
+
+    // Its death.
+    prometheus.kill().await;
+    let (run, fallen_back) = metrics_of(&through).await;
+    assert!(run.stderr.contains("told by the stores themselves instead of Prometheus"), "{run:?}");
+    assert!(run.stderr.contains(&prometheus.url), "{run:?}");
+    agree(&fallen_back, &by_stores);
+    let table = operator([&through[..], &["metrics"]].concat()).await;
+    assert!(table.stdout.contains("Told by the stores themselves."), "{table:?}");
+    let observation = subject.observe(&Scope::of([Part::Metrics, Part::Signals])).await.unwrap();
+    let told = |name| observation.signals_named(name).next().map(|signal| signal.value.to_string());
+    assert_eq!(told(signals::METRICS_SOURCE).as_deref(), Some("the stores themselves"));
+    assert!(told(signals::METRICS_FALLBACK).unwrap().contains(&prometheus.url), "{observation:?}");
+    assert_eq!(observation.metrics.unwrap().len(), 3);
+}
+
+/// Within a tenth, where the load is steady.
+fn agree(one: &[StoreMetrics], other: &[StoreMetrics]) {
+    assert_eq!((one.len(), other.len()), (3, 3));
+    for (one, other) in one.iter().zip(other) {
+        assert_eq!(one.store_id, other.store_id);
+        let seconds = |metrics: &StoreMetrics| metrics.latency_p99.map(|p99| p99.as_secs_f64());
+        let bytes = |value: Option<u64>| value.map(|value| value as f64);
+        for (what, one, other) in [
+            ("qps", one.qps, other.qps),
+            ("p99", seconds(one), seconds(other)),
+            ("cpu", one.cpu_cores, other.cpu_cores),
+            ("disk", bytes(one.disk_used_bytes), bytes(other.disk_used_bytes)),
+            ("memory", bytes(one.memory_bytes), bytes(other.memory_bytes)),
+        ] {
+            let (one, other) = (one.unwrap(), other.unwrap());
+            assert!((one - other).abs() <= 0.1 * one.max(other), "{what}: {one} and {other}");
+        }
+    }
+}
