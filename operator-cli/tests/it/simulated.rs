@@ -4,7 +4,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use operator_core::{
-    HotKind, HotRegion, Observation, Operation, Region, Store, StoreState, SubjectConfig, TrustVerdict,
+    HotKind, HotRegion, Observation, Operation, Region, Store, StoreMetrics, StoreState, SubjectConfig,
+    TrustVerdict,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,48 @@ fn read<T: DeserializeOwned + serde::Serialize>(line: &str) -> T {
     let again: serde_json::Value = serde_json::to_value(&value).unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), again, "{line}");
     value
+}
+
+#[test]
+fn metrics_of_every_store_and_of_one() {
+    let metrics: Vec<StoreMetrics> = read("--simulate metrics");
+    assert_eq!(metrics.len(), 3);
+    assert!(metrics.iter().all(|metrics| metrics.qps.is_some() && metrics.latency_p99.is_some()));
+    let table = shown("--simulate metrics");
+    assert!(table.ends_with("\nTold by the stores themselves.\n"), "{table}");
+    let rows: Vec<_> = table.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(rows.len() == 4 && rows.iter().all(|line| line.chars().count() <= 80), "{table}");
+
+    let id = metrics.first().unwrap().store_id;
+    let one: Vec<StoreMetrics> = read(&format!("--simulate metrics {id}"));
+    assert_eq!(one.iter().map(|metrics| metrics.store_id).collect::<Vec<_>>(), [id]);
+    let missing = run(&mut operator("--simulate metrics 999999"));
+    assert_eq!((missing.code, &*missing.stdout), (Some(1), ""));
+    assert!(missing.stderr.contains("999999"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_dead_store_and_a_dead_prometheus_are_told_beside_the_numbers() {
+    let crashed = run(&mut operator("--simulate=store-crash metrics"));
+    assert_eq!(crashed.code, Some(0));
+    assert!(crashed.stderr.starts_with("warning: store 4: "), "{}", crashed.stderr);
+    assert_eq!(crashed.stdout.lines().filter(|line| line.ends_with('-')).count(), 1, "{}", crashed.stdout);
+
+    let dead = run(&mut operator("--simulate --prometheus http://127.0.0.1:1 metrics -o json"));
+    assert_eq!(dead.code, Some(0));
+    assert!(dead.stderr.starts_with("note: told by the stores themselves instead of"), "{}", dead.stderr);
+    assert!(dead.stderr.contains("127.0.0.1:1"), "{}", dead.stderr);
+    assert_eq!(serde_json::from_str::<Vec<StoreMetrics>>(&dead.stdout).unwrap().len(), 3);
+    let status: Observation =
+        serde_json::from_str(&shown("--simulate --prometheus http://127.0.0.1:1 status -o json")).unwrap();
+    let why = status.signals_named("metrics_fallback").next().unwrap();
+    assert!(why.value.to_string().contains("127.0.0.1:1"), "{why:?}");
+}
+
+#[test]
+fn the_environment_does_not_send_a_simulated_cluster_to_a_real_prometheus() {
+    let outcome = run(operator("--simulate metrics").env("PROMETHEUS_URL", "http://127.0.0.1:1"));
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""));
 }
 
 fn regions(line: &str) -> Vec<Region> {

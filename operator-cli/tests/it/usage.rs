@@ -24,6 +24,13 @@ fn a_line_that_makes_no_sense_ends_with_64_and_says_why() {
         ("--simulate regions --limit 0", "--limit"),
         ("--simulate simulate", "--scenario"),
         ("--pd http://127.0.0.1:1 --cert /dev/null stores", "key"),
+        ("query", "<PROMQL>"),
+        ("query up", "PROMETHEUS_URL"),
+        ("--simulate query up", "--prometheus"),
+        ("--prometheus ftp://127.0.0.1 query up", "ftp"),
+        ("--prometheus http://127.0.0.1:1 --prometheus-header frobnicate query up", "--prometheus-header"),
+        ("--prometheus http://127.0.0.1:1 --prometheus-token-file /nowhere/token query up", "/nowhere/token"),
+        ("--simulate metrics x", "x"),
         ("--pd http://127.0.0.1:1 --cacert /nowhere/ca.pem stores", "/nowhere/ca.pem"),
     ];
     for (line, named) in lines {

@@ -158,10 +158,10 @@ impl MetricsSource {
         stores: &[Store],
     ) -> Result<MetricsReading, String> {
         let started = Instant::now();
-        if let Some(paused) = &*self.paused() {
-            if started < paused.until {
-                return Err(paused.why.clone());
-            }
+        if let Some(paused) = &*self.paused()
+            && started < paused.until
+        {
+            return Err(paused.why.clone());
         }
         let why = match self.ask(prometheus, stores).await {
             Ok(reading) => {
