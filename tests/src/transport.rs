@@ -2,7 +2,8 @@
 //! tests can stop tokio's clock.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,6 +55,20 @@ impl ReplayTransport {
     }
 }
 
+/// The page of a store in the idle cluster: stores have more pages than were recorded, and all look alike.
+fn idle_page() -> Result<bytes::Bytes, TransportError> {
+    static PAGE: OnceLock<Option<bytes::Bytes>> = OnceLock::new();
+    let page = PAGE.get_or_init(|| {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/recordings/healthy-idle/tikv0-metrics.txt.gz");
+        let mut page = Vec::new();
+        flate2::read::MultiGzDecoder::new(std::fs::File::open(file).ok()?).read_to_end(&mut page).ok()?;
+        Some(page.into())
+    });
+    let missing =
+        || TransportError::new(TransportErrorKind::Other, "the recorded page of metrics is missing");
+    page.clone().ok_or_else(missing)
+}
+
 #[async_trait]
 impl Transport for ReplayTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
@@ -66,6 +81,10 @@ impl Transport for ReplayTransport {
             Port::Silent => future::pending().await,
             Port::Open => {
                 let answer = self.0.answer(&host, request.path_and_query());
+                if answer.status == 404 && host.starts_with("tikv") && request.path_and_query() == "/metrics"
+                {
+                    return Ok(response(200, [("content-type", "text/plain")], idle_page()?));
+                }
                 let content_type = answer.content_type.as_deref().map(|value| ("content-type", value));
                 Ok(response(answer.status, content_type, answer.body))
             }

@@ -1,8 +1,15 @@
 //! What an observation costs the cluster.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use operator_core::SubjectExt;
+use async_trait::async_trait;
+use operator_core::{Subject, SubjectExt};
+use operator_tests::SimulatedTransport;
+use operator_tikv::http::{HttpRequest, HttpResponse, Transport, TransportError};
+use operator_tikv::prometheus::PrometheusConfig;
+use operator_tikv::{TikvConfig, TikvSubject};
+use serde_json::json;
 use tikv_simulator::{Config, Scenario};
 
 use crate::support::Simulated;
@@ -32,4 +39,78 @@ async fn a_thousand_stores_cost_pd_no_more_requests_than_three() {
     assert_eq!(few, many);
     assert!(few.values().sum::<usize>() < 20, "{few:?}");
     assert!(!few.contains_key("/pd/api/v1/regions"), "PD builds the whole list in memory");
+}
+
+/// A Prometheus that knows every store of a simulated cluster, before the cluster itself.
+#[derive(Debug)]
+struct WithPrometheus {
+    simulated: SimulatedTransport,
+    stores: Vec<String>,
+    /// What Prometheus was asked.
+    queries: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Transport for WithPrometheus {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        if request.url.host_str() != Some("prometheus") {
+            return self.simulated.send(request).await;
+        }
+        // As over a network, nobody is answered before the others have asked.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let query = request.url.query_pairs().find(|(name, _)| name == "query").unwrap().1.into_owned();
+        let now = self.simulated.with(|simulator| simulator.now().timestamp());
+        let value = if query.starts_with("timestamp(") { now - 1 } else { 1 };
+        let kinds: &[Option<&str>] = if query.starts_with("sum by (instance, type)") {
+            &[Some("used"), Some("available"), Some("capacity")]
+        } else {
+            &[None]
+        };
+        let rows = self.stores.iter().flat_map(|instance| {
+            kinds.iter().map(move |kind| {
+                let metric = json!({"instance": instance, "job": "tikv", "type": kind.unwrap_or_default()});
+                json!({"metric": metric, "value": [now, value.to_string()]})
+            })
+        });
+        let data = json!({"resultType": "vector", "result": rows.collect::<Vec<_>>()});
+        self.queries.lock().unwrap().push(query);
+        Ok(HttpResponse::whole(200, json!({"status": "success", "data": data}).to_string()))
+    }
+}
+
+/// What Prometheus is asked by one observation of a cluster with so many stores, and how often anybody else is.
+async fn requests_with_prometheus(stores: usize) -> (Vec<String>, usize) {
+    let mut config = Config::new(Scenario::Healthy);
+    config.stores = stores;
+    let simulated = Simulated::new(config);
+    let listed = simulated.subject.stores().await.unwrap();
+    let before = simulated.transport.with(|simulator| simulator.requests().recent().count());
+    let transport = Arc::new(WithPrometheus {
+        simulated: simulated.transport.clone(),
+        stores: listed.into_iter().filter_map(|store| store.status_address).collect(),
+        queries: Mutex::default(),
+    });
+    let config: TikvConfig = "pd0:2379,pd1:2379,pd2:2379".parse().unwrap();
+    let config = config.with_prometheus(PrometheusConfig::new("http://prometheus:9090".parse().unwrap()));
+    let clock = simulated.scope().clock.clone();
+    let subject = TikvSubject::with_transport(config, Arc::<WithPrometheus>::clone(&transport)).unwrap();
+    let observation = subject.with_clock(clock).observe(&simulated.scope()).await.unwrap();
+    assert_eq!(observation.errors, []);
+    assert_eq!(observation.metrics.unwrap().len(), stores);
+    let mut queries = std::mem::take(&mut *transport.queries.lock().unwrap());
+    queries.sort();
+    let after = simulated.transport.with(|simulator| {
+        let asked: Vec<_> = simulator.requests().recent().collect();
+        assert!(asked.iter().all(|request| request.authority.starts_with("pd")), "a store was asked");
+        asked.len()
+    });
+    (queries, after - before)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_stores_cost_prometheus_no_more_requests_than_three() {
+    let (few, few_others) = requests_with_prometheus(3).await;
+    let (many, many_others) = requests_with_prometheus(1_000).await;
+    assert_eq!((&few, few_others), (&many, many_others));
+    assert_eq!(few.len(), 7, "{few:?}");
 }
