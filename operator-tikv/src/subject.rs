@@ -1,5 +1,6 @@
 //! TiKV as a subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -233,8 +234,26 @@ impl Subject for TikvSubject {
             let message = format!("how many regions there are is not known for: {}", unknown.join(", "));
             reasons.push(TrustReason::new(TrustCode::PartIncomplete, Some(Part::RegionHealth), message));
         }
+        reasons.extend(unmeasured(observation));
         reasons
     }
+}
+
+/// Stores that live and of which no metrics came: what is there looks whole without them.
+fn unmeasured(observation: &Observation) -> Option<TrustReason> {
+    let metrics = observation.metrics.as_ref()?;
+    let measured: BTreeSet<_> = metrics.iter().map(|metrics| metrics.store_id).collect();
+    let stores = observation.stores.iter().flatten();
+    let missing: Vec<_> = stores
+        .filter(|store| store.state == StoreState::Up && !measured.contains(&store.id))
+        .map(|store| store.id.to_string())
+        .collect();
+    let message = match missing.as_slice() {
+        [] => return None,
+        [first] => format!("there are no metrics of store {first}"),
+        [first, ..] => format!("there are no metrics of {} stores, such as {first}", missing.len()),
+    };
+    Some(TrustReason::new(TrustCode::PartIncomplete, Some(Part::Metrics), message))
 }
 
 fn plain(stores: &[StoreInfo]) -> Vec<Store> {

@@ -5,8 +5,12 @@ use operator_core::{Member, RegionHealth, RegionProblem};
 use super::PdClient;
 use crate::Error;
 use crate::http::Endpoint;
+use crate::scrape::{Samples, Wanted};
 
 const METRICS: &str = "/metrics";
+const ROLE: &str = "service_member_role";
+const STORES: &str = "pd_cluster_status";
+const REGIONS: &str = "pd_regions_status";
 
 /// The counts of PD's leader; `None` if nobody shows any that can be believed.
 ///
@@ -29,7 +33,7 @@ pub(super) async fn of_leader(pd: &PdClient, leader: Option<&Member>) -> Result<
         match pd.http().get_from(endpoint, METRICS, pd.http().limits()).await {
             Ok(answer) => {
                 answered = true;
-                if let Some(counts) = read(&String::from_utf8_lossy(&answer.body)) {
+                if let Some(counts) = read(&answer.body) {
                     return Ok(Some(counts));
                 }
             }
@@ -45,29 +49,31 @@ pub(super) async fn of_leader(pd: &PdClient, leader: Option<&Member>) -> Result<
     }
 }
 
-/// The counts on a page of metrics, if it is the leader's.
-fn read(page: &str) -> Option<RegionHealth> {
+/// The counts on a page of metrics, if it is the leader's. Lines that cannot be read do not count.
+fn read(page: &[u8]) -> Option<RegionHealth> {
+    let wanted = Wanted::new([ROLE, STORES, REGIONS]);
     let mut leads = false;
     let mut health = RegionHealth::default();
-    for line in page.lines() {
-        if let Some(value) = line.strip_prefix(r#"service_member_role{service="PD"}"#) {
-            leads |= value.trim() == "1";
-        } else if line.starts_with("pd_cluster_status{") {
+    for sample in Samples::new(page).only(&wanted).flatten() {
+        let label = |name| sample.labels.get(name).unwrap_or_default();
+        match sample.name {
+            ROLE => leads |= label("service") == "PD" && sample.value == 1.0,
             // Older versions show no role; only a leader counts stores.
-            leads = true;
-        } else if let Some((problem, count)) = regions_status(line) {
-            health.set_count(problem, Some(count));
+            STORES => leads = true,
+            _ => {
+                let countable = sample.value.is_finite() && sample.value >= 0.0;
+                if let Some(problem) = problem(&label("type")).filter(|_| countable) {
+                    health.set_count(problem, Some(sample.value as u64));
+                }
+            }
         }
     }
     (leads && RegionProblem::ALL.iter().any(|problem| health.count(*problem).is_some())).then_some(health)
 }
 
-/// `pd_regions_status{type="miss-peer-region-count"} 3`
-fn regions_status(line: &str) -> Option<(RegionProblem, u64)> {
-    let (labels, value) = line.strip_prefix("pd_regions_status{")?.rsplit_once('}')?;
-    let (_, kind) = labels.split_once(r#"type=""#)?;
-    let (kind, _) = kind.split_once('"')?;
-    let problem = match kind {
+/// What PD calls it in `pd_regions_status`.
+fn problem(kind: &str) -> Option<RegionProblem> {
+    Some(match kind {
         "miss-peer-region-count" => RegionProblem::MissPeer,
         "extra-peer-region-count" => RegionProblem::ExtraPeer,
         "down-peer-region-count" => RegionProblem::DownPeer,
@@ -75,9 +81,7 @@ fn regions_status(line: &str) -> Option<(RegionProblem, u64)> {
         "offline-peer-region-count" => RegionProblem::OfflinePeer,
         "learner-peer-region-count" => RegionProblem::LearnerPeer,
         _ => return None,
-    };
-    let value: f64 = value.split_whitespace().next()?.parse().ok()?;
-    (value.is_finite() && value >= 0.0).then_some((problem, value as u64))
+    })
 }
 
 #[cfg(test)]
@@ -87,7 +91,7 @@ mod tests {
 
     fn recorded(state: &str) -> Option<RegionHealth> {
         let (_, page) = Recorded::load(state).body("/metrics").unwrap();
-        read(&String::from_utf8(page).unwrap())
+        read(&page)
     }
 
     #[test]
@@ -113,17 +117,15 @@ mod tests {
     fn rubbish_is_no_count() {
         let leads = "service_member_role{service=\"PD\"} 1\n";
         for page in ["", "<html>", leads, "pd_regions_status{type=\"miss-peer-region-count\"} 3\n"] {
-            assert_eq!(read(page), None, "{page}");
+            assert_eq!(read(page.as_bytes()), None, "{page}");
         }
         for value in ["NaN", "-1", "+Inf", "", "x"] {
-            assert_eq!(
-                regions_status(&format!("pd_regions_status{{type=\"miss-peer-region-count\"}} {value}")),
-                None
-            );
+            let page = format!("{leads}pd_regions_status{{type=\"miss-peer-region-count\"}} {value}\n");
+            assert_eq!(read(page.as_bytes()), None, "{page}");
         }
         let page = format!(
             "{leads}pd_regions_status{{a=\"}}\",type=\"down-peer-region-count\"}} 1e+03 1795315667\n"
         );
-        assert_eq!(read(&page).unwrap().down_peer, Some(1000));
+        assert_eq!(read(page.as_bytes()).unwrap().down_peer, Some(1000));
     }
 }
