@@ -174,7 +174,7 @@ mod tests {
         let vector = r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","a":"\u001b[1m"},"value":[1,"0.5"]}]}"#;
         assert_eq!(
             render(&answer(vector).data, Style::PLAIN),
-            "SERIES               VALUE\nup{a=\"\\u{1b}[1m\"}    0.5\n"
+            "SERIES             VALUE\nup{a=\"\\u001b[1m\"}    0.5\n"
         );
         let matrix = r#"{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[2,"2"]]}]}"#;
         assert_eq!(

@@ -1,15 +1,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use operator_core::{ErrorKind, StoreState};
+use operator_core::{Clock, ErrorKind, Store, StoreState};
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::*;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use operator_core::{Clock, Store};
-
 use crate::TikvConfig;
 use crate::http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 use crate::prometheus::PrometheusConfig;
