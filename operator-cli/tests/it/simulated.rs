@@ -184,8 +184,8 @@ fn config_tells_what_can_be_asked() {
     let config: SubjectConfig = read("--simulate config");
     assert!(config.supports(Operation::Regions) && config.supports(Operation::StoreMetrics));
     let table = shown("--simulate config");
-    let unseen = table.lines().find_map(|line| line.strip_prefix("Does not observe  ")).unwrap();
-    assert!(unseen.split(", ").any(|operation| operation == "store_metrics"), "{table}");
+    let seen = table.lines().find_map(|line| line.strip_prefix("Observes ")).unwrap();
+    assert!(seen.split(", ").any(|operation| operation == "store_metrics"), "{table}");
 }
 
 #[test]
