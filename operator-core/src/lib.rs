@@ -23,13 +23,21 @@ mod clock;
 mod capability;
 mod subject;
 mod observation;
+mod invariant;
+mod event;
 mod memory;
+mod seconds;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, PartError, Result};
+pub use event::{Event, EventKind};
+pub use invariant::{
+    Finding, Invariant, InvariantFn, InvariantInfo, Severity, SeverityGrace, Transition, Unknown, Verdict,
+    Violation, ViolationState, ascending, invariant_fn, within,
+};
 pub use memory::InMemorySubject;
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
 pub use subject::{Subject, SubjectExt};
