@@ -35,8 +35,9 @@ pub use clock::Clock;
 pub use error::{Error, ErrorKind, PartError, Result};
 pub use event::{Event, EventKind};
 pub use invariant::{
-    Finding, Invariant, InvariantFn, InvariantInfo, Severity, SeverityGrace, Transition, Unknown, Verdict,
-    Violation, ViolationState, ascending, invariant_fn, within,
+    CheckOutcome, CheckReport, Checked, CheckerConfig, CheckerState, Finding, Invariant, InvariantChecker,
+    InvariantFn, InvariantInfo, Severity, SeverityGrace, Transition, Unknown, Verdict, Violation,
+    ViolationState, ascending, invariant_fn, within,
 };
 pub use memory::InMemorySubject;
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};

@@ -1,7 +1,6 @@
 //! What an invariant says of one thing in one observation.
 
 use std::borrow::Cow;
-#[cfg(test)]
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
@@ -92,16 +91,13 @@ impl Finding {
         self.verdict == Verdict::Violated
     }
 
-    /// An order in which the worst comes last, total so that it does not matter which of two was found first: proof of
-    /// a violation outweighs ignorance, then severity counts.
-    #[cfg(test)]
+    /// An order in which the worst comes last, total so that it does not matter which of two was found first.
     pub(super) fn by_weight(&self, other: &Self) -> Ordering {
         let number = |a: Option<f64>, b: Option<f64>| match (a, b) {
             (Some(a), Some(b)) => a.total_cmp(&b),
             _ => a.is_some().cmp(&b.is_some()),
         };
-        (self.is_violated().cmp(&other.is_violated()))
-            .then_with(|| self.severity.cmp(&other.severity))
+        (self.severity.cmp(&other.severity))
             .then_with(|| self.settled.cmp(&other.settled))
             .then_with(|| number(self.observed, other.observed))
             .then_with(|| number(self.threshold, other.threshold))
@@ -110,7 +106,6 @@ impl Finding {
     }
 
     /// Without numbers that are none: JSON has no word for them, and nothing equals them.
-    #[cfg(test)]
     pub(super) fn cleaned(self) -> Self {
         let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
         Self { observed: finite(self.observed), threshold: finite(self.threshold), ..self }
@@ -140,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn proof_outweighs_ignorance_and_severity_counts() {
-        let unknown = Finding::unknown(StoreId(1), "z");
+    fn the_worse_of_two_weighs_more_and_different_ones_never_weigh_the_same() {
         let warning = Finding::violated(StoreId(1), Severity::Warning, "z");
         let critical = Finding::violated(StoreId(1), Severity::Critical, "a");
-        assert_eq!(unknown.by_weight(&warning), Ordering::Less);
         assert_eq!(critical.by_weight(&warning), Ordering::Greater);
+        assert_eq!(warning.by_weight(&warning.clone().settled()), Ordering::Less);
+        assert_eq!(warning.by_weight(&warning.clone().measured(-1.0, 0.0, "s")), Ordering::Less);
         assert_eq!(warning.by_weight(&warning.clone()), Ordering::Equal);
     }
 

@@ -4,20 +4,25 @@ mod info;
 mod finding;
 mod limits;
 mod violation;
+mod history;
+mod checker;
+mod report;
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
+pub use self::checker::{Checked, CheckerConfig, CheckerState, InvariantChecker};
 pub use self::finding::{Finding, Verdict};
 pub use self::info::{InvariantInfo, Severity, SeverityGrace};
 pub use self::limits::{ascending, within};
+pub use self::report::{CheckOutcome, CheckReport};
 pub use self::violation::{Transition, Unknown, Violation, ViolationState};
 use crate::Observation;
 
 /// Something that must hold of a subject.
 ///
 /// [`check`](Self::check) is a pure function of one observation: it reads no clock, asks nobody and remembers nothing.
-/// Time (grace, keep-firing) is the business of `InvariantChecker`.
+/// Time (grace, keep-firing) is the business of [`InvariantChecker`].
 ///
 /// What is not named in the findings holds, so an invariant that cannot see must say so: [`Finding::unknown`] for one
 /// thing, or for [`Regarding::Cluster`](crate::Regarding::Cluster) when it cannot see at all. The latter turns *what is
