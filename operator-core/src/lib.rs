@@ -25,6 +25,7 @@ mod subject;
 mod observation;
 mod invariant;
 mod event;
+mod monitor;
 mod memory;
 mod seconds;
 #[cfg(any(test, feature = "conformance"))]
@@ -40,6 +41,9 @@ pub use invariant::{
     ViolationState, ascending, invariant_fn, within,
 };
 pub use memory::InMemorySubject;
+pub use monitor::{
+    Counters, Delivery, Events, Monitor, MonitorConfig, Sink, SinkStatus, Snapshot, Unreachable,
+};
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
 pub use subject::{Subject, SubjectExt};
 pub use types::{

@@ -35,3 +35,40 @@ pub(crate) mod option {
             .map_err(D::Error::custom)
     }
 }
+
+/// A time as a person says it: `2h 5m`, `3m 20s`, `45s`, `0.3s`.
+pub(crate) fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let two = |large: u64, unit: char, small: u64, smaller: char| match small {
+        0 => format!("{large}{unit}"),
+        _ => format!("{large}{unit} {small}{smaller}"),
+    };
+    match (days, hours, minutes) {
+        (1.., _, _) => two(days, 'd', hours, 'h'),
+        (_, 1.., _) => two(hours, 'h', minutes, 'm'),
+        (_, _, 1..) => two(minutes, 'm', seconds % 60, 's'),
+        _ if seconds >= 10 || duration.subsec_millis() < 50 => format!("{seconds}s"),
+        _ => format!("{:.1}s", duration.as_secs_f64()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_with_two_units_at_most() {
+        for (milliseconds, text) in [
+            (0, "0s"),
+            (300, "0.3s"),
+            (45_900, "45s"),
+            (60_000, "1m"),
+            (200_000, "3m 20s"),
+            (7_500_000, "2h 5m"),
+            (90_061_000, "1d 1h"),
+        ] {
+            assert_eq!(spoken(Duration::from_millis(milliseconds)), text);
+        }
+    }
+}

@@ -162,27 +162,31 @@ impl InvariantChecker {
     /// observation's own time only dates what is told, so it may jump either way. For the first observation `elapsed`
     /// means nothing.
     pub fn check_after(&mut self, observation: &Observation, elapsed: Duration) -> Checked {
-        self.run(observation.at, elapsed, |invariant| {
+        self.run(observation.at, elapsed, false, |invariant| {
             let findings = catch_unwind(AssertUnwindSafe(|| invariant.check(observation)));
             // One invariant that is broken must not silence the others.
             findings.unwrap_or_else(|_| vec![Finding::unknown(Regarding::Cluster, "the invariant panicked")])
         })
     }
 
-    /// Takes in that nothing could be observed, this long after the observation before: everything stands still.
+    /// Takes in that nothing could be observed, this long after the observation before: everything stands still, and
+    /// is unknown. It is for the caller to tell that the subject does not answer: nothing is told as unobserved until
+    /// it does and something still cannot be seen.
     pub fn blind_after(&mut self, at: DateTime<Utc>, elapsed: Duration, reason: &str) -> Checked {
-        self.run(at, elapsed, |_| vec![Finding::unknown(Regarding::Cluster, reason)])
+        self.run(at, elapsed, true, |_| vec![Finding::unknown(Regarding::Cluster, reason)])
     }
 
     fn run(
         &mut self,
         at: DateTime<Utc>,
         elapsed: Duration,
+        silent: bool,
         findings: impl Fn(&dyn Invariant) -> Vec<Finding>,
     ) -> Checked {
         let counted = if self.last.is_some() { elapsed } else { Duration::ZERO };
         let away = self.restored.take().and_then(|restored| (at - restored).to_std().ok());
-        let step = Step { at, counted, passed: counted.saturating_add(away.unwrap_or_default()) };
+        let passed = counted.saturating_add(away.unwrap_or_default());
+        let step = Step { at, counted, passed, silent };
         self.last = Some(at);
 
         let mut checked = Checked::default();

@@ -48,6 +48,8 @@ pub(super) struct Step {
     pub(super) counted: Duration,
     /// What counts towards how long a violation lasted: also the time in which nobody was looking.
     pub(super) passed: Duration,
+    /// Whether somebody else tells that nothing can be seen, so that it is not to be told of each invariant.
+    pub(super) silent: bool,
 }
 
 /// What one observation says of one thing.
@@ -154,8 +156,8 @@ impl History {
             }
             (None, None) => {}
         }
-        let limit = |blind: &&mut Blind| !blind.told && blind.lasted >= patience.unobserved_after;
-        if let Some(blind) = self.blind.as_mut().filter(limit) {
+        let due = |blind: &&mut Blind| !blind.told && blind.lasted >= patience.unobserved_after;
+        if let Some(blind) = self.blind.as_mut().filter(due).filter(|_| !step.silent) {
             blind.told = true;
             told.push(Transition::Unobserved(blind.unknown(whose)));
         }

@@ -300,8 +300,12 @@ fn nothing_observed_is_unknown_for_every_invariant() {
     assert_eq!(brief(&checked.transitions), NOTHING);
     let unknown = Unknown::new("bad", Regarding::Cluster, at(3_600), "nobody answers");
     assert_eq!(bad.checker.unknown(), [unknown]);
-    bad.now = 3_600;
-    assert_eq!(brief(&bad.see(5, [warning(1)])), NOTHING);
+    let checked = bad.checker.blind_after(at(3_700), seconds(100), "nobody answers");
+    assert_eq!(brief(&checked.transitions), NOTHING);
+    bad.now = 3_700;
+    // What then still cannot be seen has been unseen for too long already.
+    assert_eq!(brief(&bad.see(1, [hidden()])), ["unobserved cluster"]);
+    assert_eq!(brief(&bad.see(5, [warning(1)])), ["observed_again cluster"]);
     assert_eq!(brief(&bad.see(55, [warning(1)])), ["firing store/1 warning"]);
 }
 
