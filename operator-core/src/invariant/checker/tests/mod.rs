@@ -1,3 +1,6 @@
+mod restart;
+mod unknown;
+
 use std::sync::Mutex;
 
 use super::*;
@@ -227,89 +230,6 @@ fn a_severity_that_is_not_listed_counts_as_one_that_is() {
 }
 
 #[test]
-fn unknown_neither_starts_nor_advances_nor_ends_anything() {
-    for blind in [unknown(1), hidden()] {
-        let mut bad = patient(60, 0);
-        assert_eq!(brief(&bad.see(0, [blind.clone()])), NOTHING);
-        assert_eq!(brief(&bad.see(10, [warning(1)])), ["pending store/1 warning"]);
-        assert_eq!(brief(&bad.see(50, [blind.clone()])), NOTHING);
-        assert_eq!(bad.checker.violations()[0].state, ViolationState::Pending);
-        assert_eq!(bad.checker.unknown()[0].regarding, blind.regarding);
-        // The 50 seconds that ended unknown do not count, those that end here do.
-        assert_eq!(brief(&bad.see(50, [warning(1)])), NOTHING);
-        assert_eq!(brief(&bad.see(10, [warning(1)])), ["firing store/1 warning"]);
-        assert_eq!(brief(&bad.see(10, [blind.clone()])), NOTHING);
-        assert_eq!(bad.checker.violations()[0].state, ViolationState::Firing);
-        assert_eq!(brief(&bad.see(10, [])), ["resolved store/1 warning after 130s"]);
-    }
-}
-
-#[test]
-fn unknown_for_one_thing_says_nothing_of_others() {
-    let mut bad = patient(0, 0);
-    assert_eq!(brief(&bad.see(0, [warning(1), warning(2)])).len(), 2);
-    assert_eq!(brief(&bad.see(10, [unknown(1)])), ["resolved store/2 warning after 10s"]);
-}
-
-#[test]
-fn an_invariant_that_cannot_see_at_all_may_still_prove_something() {
-    let mut bad = patient(0, 0);
-    assert_eq!(brief(&bad.see(0, [warning(1)])), ["firing store/1 warning"]);
-    let on_cluster = Finding::violated(Regarding::Cluster, Severity::Warning, "proven");
-    let told = bad.see(10, [hidden(), warning(2), on_cluster]);
-    assert_eq!(brief(&told), ["firing cluster warning", "firing store/2 warning"]);
-    assert_eq!(bad.checker.violations().len(), 3);
-    assert_eq!(bad.checker.unknown().len(), 1);
-}
-
-#[test]
-fn what_stays_unknown_is_told_once_and_told_again_when_it_is_seen() {
-    let mut bad = patient(0, 0);
-    assert_eq!(brief(&bad.see(0, [warning(1), unknown(2)])), ["firing store/1 warning"]);
-    assert_eq!(brief(&bad.see(59, [unknown(1), unknown(2)])), NOTHING);
-    assert_eq!(brief(&bad.see(1, [unknown(1), unknown(2)])), ["unobserved store/2"]);
-    assert_eq!(brief(&bad.see(59, [unknown(1), unknown(2)])), ["unobserved store/1"]);
-    assert_eq!(brief(&bad.see(6_000, [unknown(1), unknown(2)])), NOTHING);
-    assert_eq!(bad.checker.unknown()[1].since, at(0));
-    let told = brief(&bad.see(1, [warning(2)]));
-    let expected = [
-        "observed_again store/1",
-        "resolved store/1 warning after 6120s",
-        "observed_again store/2",
-        "firing store/2 warning",
-    ];
-    assert_eq!(told, expected);
-    assert!(bad.checker.unknown().is_empty());
-}
-
-#[test]
-fn an_invariant_that_cannot_see_at_all_is_told_once_and_not_for_each_thing() {
-    let mut bad = patient(0, 0);
-    assert_eq!(bad.see(0, [warning(1), warning(2), warning(3)]).len(), 3);
-    assert_eq!(brief(&bad.see(10, [hidden()])), NOTHING);
-    assert_eq!(brief(&bad.see(60, [hidden()])), ["unobserved cluster"]);
-    assert_eq!(brief(&bad.see(60, [hidden()])), NOTHING);
-    assert_eq!(brief(&bad.see(5, [warning(1), warning(2), warning(3)])), ["observed_again cluster"]);
-}
-
-#[test]
-fn nothing_observed_is_unknown_for_every_invariant() {
-    let mut bad = patient(60, 0);
-    assert_eq!(brief(&bad.see(0, [warning(1)])), ["pending store/1 warning"]);
-    let checked = bad.checker.blind_after(at(3_600), seconds(3_600), "nobody answers");
-    assert_eq!(brief(&checked.transitions), NOTHING);
-    let unknown = Unknown::new("bad", Regarding::Cluster, at(3_600), "nobody answers");
-    assert_eq!(bad.checker.unknown(), [unknown]);
-    let checked = bad.checker.blind_after(at(3_700), seconds(100), "nobody answers");
-    assert_eq!(brief(&checked.transitions), NOTHING);
-    bad.now = 3_700;
-    // What then still cannot be seen has been unseen for too long already.
-    assert_eq!(brief(&bad.see(1, [hidden()])), ["unobserved cluster"]);
-    assert_eq!(brief(&bad.see(5, [warning(1)])), ["observed_again cluster"]);
-    assert_eq!(brief(&bad.see(55, [warning(1)])), ["firing store/1 warning"]);
-}
-
-#[test]
 fn an_observation_that_is_older_than_the_last_is_ignored_and_said_so() {
     let mut bad = patient(0, 0);
     assert_eq!(bad.see(100, [warning(1)]).len(), 1);
@@ -392,47 +312,4 @@ fn two_invariants_of_one_name_and_infos_without_sense_are_refused() {
     );
     let endless = InvariantChecker::new([named("bad", Duration::MAX)]).unwrap_err();
     assert!(endless.message.starts_with("bad.grace of info: "), "{endless}");
-}
-
-#[test]
-fn a_restart_loses_nothing_and_tells_nothing_twice() {
-    let mut before = patient(60, 0);
-    before.see(0, [warning(1), unknown(3)]);
-    before.see(60, [warning(1), warning(2), unknown(3)]);
-    let json = serde_json::to_string(&before.checker.save()).unwrap();
-
-    let mut after = patient(60, 0);
-    assert_eq!(after.checker.restore(serde_json::from_str(&json).unwrap()), 0);
-    assert_eq!(after.checker.save().histories, before.checker.save().histories);
-    // An hour in which nobody was looking: it makes nothing fire.
-    assert_eq!(brief(&after.see(3_660, [warning(1), warning(2), unknown(3)])), NOTHING);
-    assert_eq!(
-        brief(&after.see(60, [warning(1), warning(2)])),
-        ["firing store/2 warning", "observed_again store/3"]
-    );
-    assert_eq!(brief(&after.see(10, [warning(2)])), ["resolved store/1 warning after 3730s"]);
-    assert_eq!(after.checker.violations()[0].since, at(60));
-}
-
-#[test]
-fn a_memory_of_other_invariants_severities_and_limits_is_made_to_fit() {
-    let mut before = graded();
-    before.see(0, [critical(1), critical(2)]);
-    before.see(60, [critical(1), critical(2)]);
-    let state = before.checker.save();
-
-    let other = InvariantInfo::new("other", Severity::Warning, ZERO);
-    let mut checker = Scripted::new(other, CheckerConfig::default()).checker;
-    assert_eq!((checker.restore(state.clone()), checker.history_count()), (2, 0));
-
-    let info = InvariantInfo::new("bad", Severity::Warning, ZERO);
-    let mut fewer = Scripted::new(info, CheckerConfig::default().max_histories(1));
-    assert_eq!(fewer.checker.restore(state.clone()), 1);
-    assert_eq!(fewer.checker.violations()[0].severity, Severity::Warning);
-    assert_eq!(brief(&fewer.see(70, [])), ["resolved store/1 warning after 70s"]);
-
-    let mut doubled = state.clone();
-    doubled.histories.extend(state.histories);
-    let mut checker = graded().checker;
-    assert_eq!((checker.restore(doubled), checker.history_count()), (0, 2));
 }

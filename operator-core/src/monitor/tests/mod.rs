@@ -1,14 +1,12 @@
-use std::error::Error as StdError;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod sinks;
+mod trouble;
 
-use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
     CheckerConfig, Clock, Finding, InMemorySubject, Invariant, InvariantInfo, Operation, Scope, Severity,
-    Store, StoreState, SubjectConfig, TrustCode, TrustReason, invariant_fn,
+    Store, StoreState, TrustCode, TrustReason, invariant_fn,
 };
 
 const ZERO: Duration = Duration::ZERO;
@@ -186,68 +184,6 @@ async fn events_are_numbered_dated_and_complete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subject_that_fails_for_an_hour_is_told_once_and_again_when_it_is_back() {
-    let subject = subject();
-    subject.set_stores(stores(&[3], &[]));
-    let mut running = run(monitor(&subject, config()));
-    pass(22).await;
-    assert_eq!(running.told().len(), 4);
-
-    subject.fail(Operation::Stores, ErrorKind::Unavailable);
-    subject.fail(Operation::Members, ErrorKind::Unauthorized);
-    pass(3_600).await;
-    assert_eq!(running.told(), ["25 unreachable"]);
-    {
-        let snapshot = running.snapshots.borrow();
-        let unreachable = snapshot.unreachable.as_ref().unwrap();
-        assert_eq!(unreachable.since, start() + seconds(25));
-        assert!(unreachable.error.contains("made to fail"), "{}", unreachable.error);
-        // 25, 30, 40, 60, then each 30 s.
-        assert_eq!((unreachable.attempts, snapshot.counters.failures), (122, 122));
-        assert_eq!(snapshot.counters.ticks_skipped, 0, "what is not asked on purpose is not skipped");
-        assert_eq!(snapshot.violations.len(), 2, "nothing is resolved by not knowing");
-        assert_eq!(snapshot.unknown.len(), 2);
-        assert_eq!(snapshot.observation.as_ref().unwrap().at, start() + seconds(20));
-    }
-
-    subject.heal(Operation::Stores);
-    subject.heal(Operation::Members);
-    pass(60).await;
-    let told = running.told();
-    // Of its grace of 60 s 20 s were over when the subject failed; the step that ends in sight counts, too.
-    assert_eq!(told, ["3630 reachable", "3640 firing not_up cluster info"]);
-    let snapshot = running.snapshots.borrow().clone();
-    assert!(snapshot.unreachable.is_none() && snapshot.unknown.is_empty());
-    let reachable = snapshot.recent.iter().find(|event| event.kind == EventKind::Reachable).unwrap();
-    assert_eq!((reachable.lasted_seconds, reachable.since), (Some(3_605.0), Some(start() + seconds(25))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_part_that_stays_away_is_told_once_for_all_invariants() {
-    let subject = subject();
-    let mut running = run(monitor(&subject, config()));
-    pass(2).await;
-    subject.fail(Operation::Stores, ErrorKind::Timeout);
-    pass(300).await;
-    subject.heal(Operation::Stores);
-    pass(60).await;
-    let expected = [
-        "0 started",
-        "0 observed",
-        "5 observed",
-        "65 unobserved cluster",
-        "305 observed",
-        "305 observed_again cluster",
-    ];
-    assert_eq!(running.told(), expected);
-    let messages: Vec<_> =
-        running.snapshots.borrow().recent.iter().map(|event| event.message.clone()).collect();
-    assert_eq!(messages[2], "partial: stores: made to fail");
-    assert_eq!(messages[3], "store_down, not_up cannot be told: no stores");
-    assert_eq!(messages[4], "complete");
-}
-
-#[tokio::test(start_paused = true)]
 async fn trust_is_told_when_its_reasons_change_and_not_when_their_wording_does() {
     let subject = subject();
     let mut running = run(monitor(&subject, config()));
@@ -259,41 +195,6 @@ async fn trust_is_told_when_its_reasons_change_and_not_when_their_wording_does()
     subject.set_trust([]);
     pass(5).await;
     assert_eq!(running.told(), ["0 started", "0 observed", "10 observed", "105 observed"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slow_subject_skips_ticks_and_says_so_at_most_once_a_minute() {
-    let subject = subject();
-    let mut running = run(monitor(&subject, config()));
-    pass(2).await;
-    subject.delay(Operation::Stores, seconds(12));
-    pass(120).await;
-    subject.heal(Operation::Stores);
-    pass(120).await;
-    running.stop().await;
-    // Looks at 5, 20, 35, … and each costs two ticks.
-    assert_eq!(
-        running.told()[2..],
-        ["17 ticks_skipped", "77 ticks_skipped", "140 ticks_skipped", "242 stopped"]
-    );
-    let snapshot = running.snapshots.borrow().clone();
-    assert_eq!((snapshot.counters.ticks_skipped, snapshot.counters.observations), (16, 33));
-    let skipped: Vec<_> = snapshot.recent.iter().filter(|it| it.kind == EventKind::TicksSkipped).collect();
-    assert_eq!(skipped[0].message, "2 ticks skipped: an observation took 12s, and one is due every 5s");
-    assert_eq!(skipped[2].message, "6 ticks skipped: an observation took 12s, and one is due every 5s");
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_tick_ends_within_its_deadline() {
-    let subject = subject();
-    for operation in [Operation::Stores, Operation::Members] {
-        subject.delay(operation, seconds(86_400));
-    }
-    let mut running = run(monitor(&subject, config()));
-    pass(21).await;
-    assert_eq!(running.snapshots.borrow().took, seconds(20));
-    let told = running.told();
-    assert_eq!(told[1], "0 unreachable");
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,131 +311,6 @@ async fn what_is_found_beyond_the_limit_is_told() {
     let expected =
         ["0 unobserved cluster", "0 firing store_down store/1 warning", "25 observed_again cluster"];
     assert_eq!(told[2..], expected);
-}
-
-/// A subject that panics.
-#[derive(Debug)]
-struct Broken(SubjectConfig);
-
-#[async_trait]
-impl Subject for Broken {
-    fn config(&self) -> &SubjectConfig {
-        &self.0
-    }
-
-    async fn stores(&self) -> Result<Vec<Store>> {
-        panic!("on the floor")
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_subject_that_panics_is_unreachable() {
-    let broken = Arc::new(Broken(SubjectConfig::new("broken")));
-    let mut running = run(Monitor::new(broken, checker(), config()).unwrap());
-    pass(600).await;
-    assert_eq!(running.told(), ["0 started", "0 unreachable"]);
-    let error = running.snapshots.borrow().unreachable.as_ref().unwrap().error.clone();
-    assert_eq!(error, "observe: the subject panicked: on the floor");
-}
-
-/// What a sink does with each event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Manner {
-    Takes,
-    Hangs,
-    Fails,
-    FailsOnce,
-    Panics,
-}
-
-struct Ill {
-    manner: Manner,
-    offered: Arc<AtomicU64>,
-    /// Sequence and `missed` of what was taken.
-    taken: Arc<Mutex<Vec<(u64, u64)>>>,
-}
-
-type BoxError = Box<dyn StdError + Send + Sync>;
-
-#[async_trait]
-impl Sink for Ill {
-    async fn tell(&mut self, event: &Event, missed: u64) -> Result<(), BoxError> {
-        let offered = self.offered.fetch_add(1, Ordering::Relaxed);
-        match self.manner {
-            Manner::Takes => {}
-            Manner::Hangs => std::future::pending().await,
-            Manner::Fails => return Err("disk full".into()),
-            Manner::FailsOnce if offered == 1 => return Err("interrupted".into()),
-            Manner::FailsOnce => {}
-            Manner::Panics => panic!("sink"),
-        }
-        self.taken.lock().unwrap().push((event.sequence, missed));
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn sinks_that_hang_fail_panic_or_are_dropped_hold_up_nobody() {
-    let subject = subject();
-    let mut monitor = monitor(&subject, config());
-    let manners = [Manner::Takes, Manner::Hangs, Manner::Fails, Manner::FailsOnce, Manner::Panics];
-    let mut taken = Vec::new();
-    for manner in manners {
-        let sink = Ill { manner, offered: Arc::default(), taken: Arc::default() };
-        taken.push(Arc::clone(&sink.taken));
-        monitor.sink(format!("{manner:?}"), if manner == Manner::Hangs { 2 } else { 100 }, sink);
-    }
-    drop(monitor.events("dropped", 2));
-    let mut never_read = monitor.events("never read", 2);
-    let mut running = run(monitor);
-    for round in 0..50 {
-        subject.set_stores(stores(if round % 2 == 0 { &[1] } else { &[] }, &[]));
-        pass(30).await;
-    }
-    let snapshot = running.snapshots.borrow().clone();
-    assert_eq!((snapshot.counters.ticks_skipped, snapshot.counters.observations), (0, 301));
-    let stopping = Instant::now();
-    running.stop().await;
-    assert!(stopping.elapsed() <= seconds(5), "{:?}", stopping.elapsed());
-
-    let told: Vec<_> = std::iter::from_fn(|| running.events.try_recv()).map(|it| it.event.sequence).collect();
-    let count = told.len() as u64;
-    assert!(count > 75);
-    assert_eq!(told, (1..=count).collect::<Vec<_>>());
-    let taken: Vec<_> = taken.iter().map(|taken| taken.lock().unwrap().clone()).collect();
-    assert_eq!(taken[0], (1..=count).map(|sequence| (sequence, 0)).collect::<Vec<_>>());
-    // The second event failed, and the third one says so.
-    assert_eq!(taken[3][..3], [(1, 0), (3, 1), (4, 0)]);
-    assert_eq!(taken[3].len() as u64, count - 1);
-    assert!(taken[1].is_empty() && taken[2].is_empty() && taken[4].is_empty());
-
-    let status =
-        |name: &str| running.snapshots.borrow().sinks.iter().find(|it| it.name == name).unwrap().clone();
-    assert_eq!((status("Takes").missed, status("Takes").error), (0, None));
-    assert_eq!(status("Fails").error.as_deref(), Some("disk full"));
-    assert_eq!(status("Hangs").error.as_deref(), Some("it took longer than 5s"));
-    assert!(status("Hangs").missed > 0 && !status("Hangs").closed);
-    assert!(status("Panics").closed && status("dropped").closed);
-    // Two were kept, the rest counted.
-    assert_eq!(status("never read").missed, count - 2);
-    assert_eq!(never_read.missed(), count - 2);
-    let kept: Vec<_> = std::iter::from_fn(|| never_read.try_recv()).map(|it| it.event.sequence).collect();
-    assert_eq!(kept, [1, 2]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_lost_is_said_with_the_next_event_that_arrives() {
-    let subject = subject();
-    let mut monitor = monitor(&subject, config());
-    let mut slow = monitor.events("slow", 2);
-    let mut running = run(monitor);
-    pass(2).await;
-    subject.set_stores(stores(&[1, 2, 3], &[]));
-    pass(5).await;
-    assert_eq!((slow.recv().await.unwrap().missed, slow.recv().await.unwrap().missed), (0, 0));
-    running.stop().await;
-    let last = slow.recv().await.unwrap();
-    assert_eq!((last.event.kind, last.missed, last.event.sequence), (EventKind::Stopped, 4, 7));
 }
 
 #[tokio::test(start_paused = true)]
