@@ -1,6 +1,7 @@
 //! Runs invariants over one observation after the other and remembers what they found.
 
 use std::borrow::Cow;
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,49 +259,59 @@ impl InvariantChecker {
 }
 
 impl Track {
-    fn take_in(&mut self, findings: Vec<Finding>, step: Step, room: &mut usize, checked: &mut Checked) {
-        let mut findings: Vec<_> = findings.into_iter().map(Finding::cleaned).collect();
+    fn take_in(&mut self, mut findings: Vec<Finding>, step: Step, room: &mut usize, checked: &mut Checked) {
+        findings.iter_mut().for_each(Finding::clean);
         findings.sort_by(|a, b| a.regarding.cmp(&b.regarding).then_with(|| a.by_weight(b)));
         let blind = |finding: &Finding| finding.regarding == Regarding::Cluster && !finding.is_violated();
         let hidden = findings.iter().any(blind);
 
         // Both are in the order of the things: one walk over both.
-        let mut before = std::mem::take(&mut self.histories).into_iter().peekable();
+        let (info, patience) = (&self.info, &self.patience);
         let mut findings = findings.into_iter().peekable();
-        loop {
-            let next = match (before.peek(), findings.peek()) {
-                (Some((known, _)), Some(finding)) if *known > finding.regarding => None,
-                (Some(_), _) => before.next(),
-                (None, Some(_)) => None,
-                (None, None) => break,
-            };
-            let is_known = next.is_some();
-            let (regarding, mut history) = match (next, findings.peek()) {
-                (Some(known), _) => known,
-                (None, Some(finding)) => (finding.regarding.clone(), History::default()),
-                (None, None) => break,
-            };
-            let mut sight = Sight { hidden, ..Sight::default() };
-            while let Some(finding) = findings.next_if(|finding| finding.regarding == regarding) {
-                match finding.verdict {
-                    Verdict::Violated => sight.found = Some(finding),
-                    Verdict::Unknown(reason) => sight.unknown = Some(reason),
-                }
+        let mut begun = Vec::new();
+        let mut begin = |findings: &mut Findings, checked: &mut Checked| {
+            let Some(regarding) = findings.peek().map(|finding| finding.regarding.clone()) else { return };
+            let sight = sight_of(&regarding, findings, hidden);
+            if *room == 0 {
+                checked.not_followed += 1;
+                return;
             }
-            if !is_known {
-                if *room == 0 {
-                    checked.not_followed += 1;
-                    continue;
-                }
-                *room -= 1;
+            *room -= 1;
+            let (whose, mut history) = (Whose { info, regarding: &regarding }, History::default());
+            history.advance(whose, patience, sight, step, &mut checked.transitions);
+            begun.push((regarding, history));
+        };
+        for (regarding, history) in &mut self.histories {
+            while findings.peek().is_some_and(|finding| finding.regarding < *regarding) {
+                begin(&mut findings, checked);
             }
-            let whose = Whose { info: &self.info, regarding: &regarding };
-            history.advance(whose, &self.patience, sight, step, &mut checked.transitions);
-            if !history.is_over() {
-                self.histories.push((regarding, history));
-            }
+            let sight = sight_of(regarding, &mut findings, hidden);
+            history.advance(Whose { info, regarding }, patience, sight, step, &mut checked.transitions);
+        }
+        while findings.peek().is_some() {
+            begin(&mut findings, checked);
+        }
+        self.histories.retain(|(_, history)| !history.is_over());
+        if !begun.is_empty() {
+            self.histories.append(&mut begun);
+            self.histories.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
     }
+}
+
+/// In the order of the things, and for each of their weight.
+type Findings = Peekable<std::vec::IntoIter<Finding>>;
+
+/// What the next findings say of `regarding`, if they are about it.
+fn sight_of(regarding: &Regarding, findings: &mut Findings, hidden: bool) -> Sight {
+    let mut sight = Sight { hidden, ..Sight::default() };
+    while let Some(finding) = findings.next_if(|finding| finding.regarding == *regarding) {
+        match finding.verdict {
+            Verdict::Violated => sight.found = Some(finding),
+            Verdict::Unknown(reason) => sight.unknown = Some(reason),
+        }
+    }
+    sight
 }
 
 #[cfg(test)]

@@ -105,10 +105,10 @@ impl Finding {
             .then_with(|| self.unit.cmp(&other.unit))
     }
 
-    /// Without numbers that are none: JSON has no word for them, and nothing equals them.
-    pub(super) fn cleaned(self) -> Self {
-        let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
-        Self { observed: finite(self.observed), threshold: finite(self.threshold), ..self }
+    /// Drops numbers that are none: JSON has no word for them, and nothing equals them.
+    pub(super) fn clean(&mut self) {
+        self.observed = self.observed.filter(|number| number.is_finite());
+        self.threshold = self.threshold.filter(|number| number.is_finite());
     }
 }
 
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_left_out() {
-        let finding =
+        let mut finding =
             Finding::violated(StoreId(1), Severity::Info, "").measured(f64::NAN, f64::INFINITY, "s");
-        let cleaned = finding.cleaned();
-        assert_eq!((cleaned.observed, cleaned.threshold), (None, None));
+        finding.clean();
+        assert_eq!((finding.observed, finding.threshold), (None, None));
     }
 }
