@@ -177,6 +177,21 @@ impl InvariantChecker {
         self.run(at, elapsed, true, |_| vec![Finding::unknown(Regarding::Cluster, reason)])
     }
 
+    /// The same for a subject that failed with `error`, from which some invariants may still tell something.
+    pub fn failed_after(
+        &mut self,
+        at: DateTime<Utc>,
+        elapsed: Duration,
+        error: &Error,
+        reason: &str,
+    ) -> Checked {
+        self.run(at, elapsed, true, |invariant| {
+            let findings = catch_unwind(AssertUnwindSafe(|| invariant.check_failure(error)));
+            let told = findings.ok().flatten();
+            told.unwrap_or_else(|| vec![Finding::unknown(Regarding::Cluster, reason)])
+        })
+    }
+
     fn run(
         &mut self,
         at: DateTime<Utc>,

@@ -17,7 +17,7 @@ pub use self::info::{InvariantInfo, Severity, SeverityGrace};
 pub use self::limits::{ascending, within};
 pub use self::report::{CheckOutcome, CheckReport};
 pub use self::violation::{Transition, Unknown, Violation, ViolationState};
-use crate::Observation;
+use crate::{Error, Observation};
 
 /// Something that must hold of a subject.
 ///
@@ -52,6 +52,13 @@ pub trait Invariant: Debug + Send + Sync {
 
     /// What is violated or cannot be told in `observation`, in any order; a thing named twice counts as its worst.
     fn check(&self, observation: &Observation) -> Vec<Finding>;
+
+    /// What follows when nothing could be observed, from the error alone: that a control plane has no leader. `None`,
+    /// as provided, if nothing does: then everything is unknown.
+    fn check_failure(&self, error: &Error) -> Option<Vec<Finding>> {
+        let _ = error;
+        None
+    }
 }
 
 impl<I: Invariant + ?Sized> Invariant for Arc<I> {
@@ -61,6 +68,10 @@ impl<I: Invariant + ?Sized> Invariant for Arc<I> {
 
     fn check(&self, observation: &Observation) -> Vec<Finding> {
         (**self).check(observation)
+    }
+
+    fn check_failure(&self, error: &Error) -> Option<Vec<Finding>> {
+        (**self).check_failure(error)
     }
 }
 

@@ -76,7 +76,7 @@ impl CheckReport {
         invariants: impl IntoIterator<Item = Arc<dyn Invariant>>,
     ) -> Result<Self> {
         let mut checker = InvariantChecker::new(invariants)?;
-        let _ = checker.blind_after(at, std::time::Duration::ZERO, &error.to_string());
+        let _ = checker.failed_after(at, std::time::Duration::ZERO, error, &error.to_string());
         let mut observation = Observation::empty(at);
         let reason = TrustReason::new(TrustCode::PartFailed, None, error.to_string());
         observation.trust = Trust { verdict: reason.code.verdict(), reasons: vec![reason] };

@@ -244,7 +244,7 @@ impl Monitor {
         if is_new {
             self.tell(Event::new(0, at, EventKind::Unreachable, "", error.to_string()));
         }
-        let checked = self.checker.blind_after(at, elapsed, "the subject does not answer");
+        let checked = self.checker.failed_after(at, elapsed, error, "the subject does not answer");
         self.tell_checked(at, checked);
     }
 
