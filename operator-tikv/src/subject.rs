@@ -13,7 +13,7 @@ use operator_core::{
 
 use crate::http::Transport;
 use crate::metrics::{MetricsReading, MetricsSource};
-use crate::pd::{self, Assessment, PdClient, StoreInfo};
+use crate::pd::{self, Assessment, PdClient, StoreInfo, Upkeep};
 use crate::signals;
 use crate::single_flight::{Shared, SingleFlight};
 use crate::{Error, TikvConfig};
@@ -209,15 +209,17 @@ impl Subject for TikvSubject {
     }
 
     async fn signals(&self, scope: &Scope) -> Result<Vec<Signal>> {
-        let (assessment, paused, measured) =
-            tokio::join!(self.assess(), self.pd.paused_schedulers(), self.measured_beside(scope));
-        let assessment = assessment.map_err(|error| error.shared_during("signals"))?;
-        if let Err(error) = &paused {
-            tracing::warn!(%error, "which schedulers are paused is not known");
-        }
-        let mut signals = signals::of(&assessment, paused.ok(), scope.clock.now());
+        let began = scope.clock.now();
+        let upkeep = async {
+            // Who asks for the stores at the same time shares the answer.
+            let stores = self.shared_stores().await?;
+            Ok(Upkeep::of(&self.pd, &stores, began, &scope.clock).await)
+        };
+        let (assessment, upkeep, measured) = tokio::join!(self.assess(), upkeep, self.measured_beside(scope));
+        let failed = |error: Arc<Error>| error.shared_during("signals");
+        let mut signals = signals::of(&*assessment.map_err(failed)?, &upkeep.map_err(failed)?, began);
         if let Some(reading) = measured {
-            signals.extend(signals::of_metrics(&reading, scope.clock.now()));
+            signals.extend(signals::of_metrics(&reading, began));
         }
         Ok(signals)
     }

@@ -1,6 +1,7 @@
 //! Reading a body without letting it take the memory or the time.
 
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -16,6 +17,8 @@ pub(super) struct Read {
     pub(super) bytes: Bytes,
     /// Whether that is all of it.
     pub(super) complete: bool,
+    /// The server's clock, to the second, if it said; not read from the body.
+    pub(super) date: Option<DateTime<Utc>>,
 }
 
 /// Why a body was not read.
@@ -37,7 +40,7 @@ pub(super) async fn read(
         let (until, phase) =
             if silence < deadline { (silence, TimeoutPhase::Body) } else { (deadline, TimeoutPhase::Total) };
         let piece = match timeout_at(until, body.next()).await {
-            Ok(None) => return Ok(Read { bytes: bytes.freeze(), complete: true }),
+            Ok(None) => return Ok(Read { bytes: bytes.freeze(), complete: true, date: None }),
             Ok(Some(Ok(piece))) => piece,
             Ok(Some(Err(error))) => return Err(Broken::Transport(error)),
             Err(_) => return Err(Broken::Timeout(phase)),
@@ -49,7 +52,7 @@ pub(super) async fn read(
         let room = max_bytes - bytes.len();
         if piece.len() > room {
             bytes.extend_from_slice(piece.get(..room).unwrap_or(&piece));
-            return Ok(Read { bytes: bytes.freeze(), complete: false });
+            return Ok(Read { bytes: bytes.freeze(), complete: false, date: None });
         }
         if bytes.is_empty() {
             bytes.reserve(FIRST_RESERVATION_BYTES.max(piece.len()).min(max_bytes));

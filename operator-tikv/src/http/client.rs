@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -50,6 +51,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, decoded. It may be empty.
     pub body: Bytes,
+    /// The server's clock when it answered, cut to the second: its `Date` header.
+    pub date: Option<DateTime<Utc>>,
 }
 
 /// A 2xx with the beginning of its body.
@@ -132,7 +135,7 @@ impl HttpClient {
     /// the answer of the first member that could, if that was an error.
     pub async fn get(&self, path_and_query: &str) -> Result<Answer, Error> {
         let (endpoint, status, read) = self.inner.over_members(path_and_query, Want::Whole).await?;
-        Ok(Answer { endpoint, path: path_and_query.to_owned(), status, body: read.bytes })
+        Ok(Answer { endpoint, path: path_and_query.to_owned(), status, body: read.bytes, date: read.date })
     }
 
     /// Like [`HttpClient::get`], for an answer that may be long and of which the beginning is enough: reads at most
@@ -143,7 +146,7 @@ impl HttpClient {
     pub async fn get_prefix(&self, path_and_query: &str, max_bytes: usize) -> Result<Prefix, Error> {
         let (endpoint, status, read) =
             self.inner.over_members(path_and_query, Want::Prefix(max_bytes)).await?;
-        let Read { bytes, complete } = read;
+        let Read { bytes, complete, .. } = read;
         Ok(Prefix { endpoint, path: path_and_query.to_owned(), status, bytes, complete })
     }
 
@@ -159,7 +162,13 @@ impl HttpClient {
     ) -> Result<Answer, Error> {
         let (status, read) =
             self.inner.send_once(Method::Get, endpoint, path_and_query, Want::Whole, limits).await?;
-        Ok(Answer { endpoint: endpoint.clone(), path: path_and_query.to_owned(), status, body: read.bytes })
+        Ok(Answer {
+            endpoint: endpoint.clone(),
+            path: path_and_query.to_owned(),
+            status,
+            body: read.bytes,
+            date: read.date,
+        })
     }
 
     /// Asks the first of [`HttpClient::endpoints`] once and returns what it says whatever the status, for an API that
@@ -174,7 +183,7 @@ impl HttpClient {
         let method = if form.is_some() { Method::Post } else { Method::Get };
         let call = Call::new(method, endpoint.clone(), path_and_query);
         let (status, read) = self.inner.send(&call, form, Want::WhateverStatus, &self.inner.limits).await?;
-        Ok(Answer { endpoint: call.endpoint, path: call.path, status, body: read.bytes })
+        Ok(Answer { endpoint: call.endpoint, path: call.path, status, body: read.bytes, date: read.date })
     }
 }
 
@@ -239,7 +248,7 @@ impl Inner {
             Ok(Err(source)) => return Err(Error::Unreachable { call: call.clone(), source }),
             Err(_) => return Err(Error::Timeout { call: call.clone(), phase: TimeoutPhase::Head, after }),
         };
-        let status = response.status;
+        let (status, date) = (response.status, date(&response.headers));
         if (300..400).contains(&status) {
             let location = location(&response.headers);
             return Err(Error::Redirect { call: call.clone(), status, location });
@@ -255,7 +264,7 @@ impl Inner {
             // The status says enough when the body breaks off.
             let body = read.map(|read| read.bytes).unwrap_or_default();
             if matches!(want, Want::WhateverStatus) {
-                return Ok((status, Read { bytes: body, complete: false }));
+                return Ok((status, Read { bytes: body, complete: false, date }));
             }
             let pd = Box::new(PdError::decode(&body));
             return Err(Error::Status { call: call.clone(), status, pd, body: excerpt(&body) });
@@ -264,7 +273,7 @@ impl Inner {
             Ok(Read { complete: false, .. }) if !matches!(want, Want::Prefix(_)) => {
                 Err(Error::TooLarge { call: call.clone(), limit_bytes: max_bytes })
             }
-            Ok(read) => Ok((status, read)),
+            Ok(read) => Ok((status, Read { date, ..read })),
             Err(Broken::Transport(source)) => Err(Error::Unreachable { call: call.clone(), source }),
             Err(Broken::Timeout(phase)) => {
                 let after = match phase {
@@ -289,6 +298,11 @@ impl Inner {
         }
         Ok(request)
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 /// Where a redirect points to, without what may be secret in a URL.
@@ -344,7 +358,8 @@ impl Prefix {
     /// The error for a beginning that makes no sense; `message` goes on after "but".
     pub fn not_understood(&self, message: impl Into<String>) -> Error {
         let (endpoint, path) = (self.endpoint.clone(), self.path.clone());
-        Answer { endpoint, path, status: self.status, body: self.bytes.clone() }.not_understood(message)
+        Answer { endpoint, path, status: self.status, body: self.bytes.clone(), date: None }
+            .not_understood(message)
     }
 }
 

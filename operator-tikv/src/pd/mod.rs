@@ -32,11 +32,13 @@ mod parallel;
 mod counts;
 mod assessment;
 mod health;
+mod upkeep;
 
 pub(crate) use assessment::Assessment;
 pub use client::PdClient;
 pub(crate) use health::{of as region_health, uncounted};
 pub use regions::decode_regions;
 pub use types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
+pub(crate) use upkeep::{Evicting, Upkeep};
 #[cfg(test)]
 pub(crate) mod recorded;

@@ -18,10 +18,23 @@ pub(crate) const REPLICATE_CONFIG: &str = "/pd/api/v1/config/replicate";
 pub(crate) const CONFIG: &str = "/pd/api/v1/config";
 pub(crate) const SCHEDULERS: &str = "/pd/api/v1/schedulers";
 pub(crate) const SCHEDULERS_PAUSED: &str = "/pd/api/v1/schedulers?status=paused";
+/// As prose: of a count nothing else is needed, and every version has it.
+pub(crate) const OPERATORS_PROSE: &str = "/pd/api/v1/operators";
+pub(crate) const EVICT_LEADER: &str = "/pd/api/v1/scheduler-config/evict-leader-scheduler/list";
+/// The average of all stores that are being removed.
+pub(crate) const REMOVALS: &str = "/pd/api/v1/stores/progress?action=removing";
 pub(crate) const OPERATORS: &str = "/pd/api/v1/operators?object=true";
 
 pub(crate) fn store(id: StoreId) -> String {
     format!("/pd/api/v1/store/{id}")
+}
+
+pub(crate) fn checker(name: &str) -> String {
+    format!("/pd/api/v1/checker/{name}")
+}
+
+pub(crate) fn removal(id: StoreId) -> String {
+    format!("/pd/api/v1/stores/progress?id={id}")
 }
 
 pub(crate) fn region(id: RegionId) -> String {

@@ -16,6 +16,10 @@ pub struct StoreInfo {
     pub heard_by_leader: bool,
     /// The size of all its regions as far as their leaders have reported: at least 1 MiB each.
     pub region_size_bytes: Option<u64>,
+    /// How much it leads, by PD's measure: the number of leaders by its weight.
+    pub leader_score: Option<f64>,
+    /// How full it is, by PD's measure: the size of its regions by its weight, and the more the less space is left.
+    pub region_score: Option<f64>,
     /// How many of its peers lag behind.
     pub pending_peer_count: Option<u64>,
     /// How many snapshots it sends.

@@ -1,8 +1,9 @@
 //! The small answers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::or_default;
@@ -108,6 +109,32 @@ pub(crate) struct ReplicateConfig {
     pub(crate) strictly_match_label: LooseText,
     #[serde(default)]
     pub(crate) enable_placement_rules: LooseText,
+}
+
+/// `/checker/{name}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Checker {
+    pub(crate) paused: bool,
+}
+
+/// `/scheduler-config/evict-leader-scheduler/list`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct EvictLeader {
+    /// By the store's id.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(crate) store_id_ranges: BTreeMap<u64, IgnoredAny>,
+}
+
+/// `/stores/progress?…`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Progress {
+    /// MiB a second.
+    #[serde(default)]
+    pub(crate) current_speed: f64,
+    /// `1.7976931348623157e308` if that is not known.
+    #[serde(default)]
+    pub(crate) left_seconds: f64,
 }
 
 /// One of `/operators?object=true`.

@@ -13,8 +13,8 @@ mod region;
 mod store;
 
 pub(crate) use answers::{
-    Cluster, ClusterStatus, Config, Health, LooseText, Members, RegionCount, ReplicateConfig,
-    SchedulingOperator, Status, Version,
+    Checker, Cluster, ClusterStatus, Config, EvictLeader, Health, LooseText, Members, Progress, RegionCount,
+    ReplicateConfig, SchedulingOperator, Status, Version,
 };
 pub(crate) use hot::HotRegions;
 pub(crate) use region::{DownPeer, Peer, Region, RegionIds, RegionPage};

@@ -55,7 +55,9 @@ pub(crate) struct StoreStatus {
     pub(crate) available: String,
     pub(crate) used_size: String,
     pub(crate) leader_count: u64,
+    pub(crate) leader_score: f64,
     pub(crate) region_count: u64,
+    pub(crate) region_score: f64,
     /// MiB of all its regions, as far as their leaders have reported.
     pub(crate) region_size: i64,
     pub(crate) pending_peer_count: u64,
