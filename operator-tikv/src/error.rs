@@ -228,6 +228,11 @@ impl Error {
         }
     }
 
+    /// Whether a member of PD said that PD has no leader, and went on saying so.
+    pub fn is_no_leader(&self) -> bool {
+        matches!(self, Self::Unavailable { no_leader: true, .. })
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -10,6 +10,7 @@ pub mod prometheus;
 pub mod scrape;
 pub mod metrics;
 pub mod signals;
+pub mod invariants;
 mod subject;
 
 pub use config::TikvConfig;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use operator_core::{
-    Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Member, Observation, Operation, Part,
-    Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store, StoreId,
-    StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
+    Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Invariant, Member, Observation, Operation,
+    Part, Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store,
+    StoreId, StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
 };
 
 use crate::http::Transport;
+use crate::invariants::{Thresholds, tikv_invariants_of};
 use crate::metrics::{MetricsReading, MetricsSource};
 use crate::pd::{self, Assessment, PdClient, StoreInfo, Upkeep};
 use crate::signals;
@@ -111,6 +112,14 @@ impl TikvSubject {
         // The signals are not to be lost with the metrics.
         let patience = scope.part_deadline.mul_f64(0.8);
         tokio::time::timeout(patience, self.shared_measure()).await.ok()?.ok()
+    }
+
+    /// What must hold of it, as far as it can observe that.
+    ///
+    /// # Errors
+    /// Kind `InvalidInput`, naming the field, if a threshold makes no sense.
+    pub fn invariants(&self, thresholds: &Thresholds) -> Result<Vec<Arc<dyn Invariant>>> {
+        tikv_invariants_of(thresholds, |part| self.config.supports(part.operation()))
     }
 
     /// The parts of an observation run together: those that need the stores see the same ones.

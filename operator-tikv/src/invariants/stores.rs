@@ -1,0 +1,104 @@
+//! Stores that are gone, or cannot be seen.
+
+use std::time::Duration;
+
+use operator_core::{Finding, InvariantInfo, Part, Regarding, Severity, Store, StoreState};
+
+use super::sight::is_heard;
+use super::{Rule, Thresholds, rule, unknown};
+use crate::signals;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(super) fn store_down(thresholds: &Thresholds) -> Rule {
+    let info = InvariantInfo::new("store_down", Severity::Warning, Duration::ZERO)
+        .severity(Severity::Critical, MINUTE)
+        .keep_firing(Duration::from_secs(30))
+        .description(
+            "A store is lost: PD has not heard from it for 20 s and it does not answer itself; or PD alone does not \
+             hear from it. Its regions have one replica less. Stores that are being removed count only if they died \
+             with regions on them.",
+        )
+        .look_first("Does its process run? The end of its log (FATAL, panic), its disk, and the way to PD's leader.")
+        .source("state_name of GET /pd/api/v1/stores, and GET /status of the store's own status port");
+    rule(&[Part::Stores], thresholds.patient(info), |sight| {
+        let stores = match sight.stores() {
+            Ok(stores) => stores,
+            Err(reason) => return unknown(reason),
+        };
+        let lost = sight.of_stores(signals::LOST).unwrap_or_default();
+        let judge = |store: &Store| is_down(store, lost.get(&store.id).and_then(|lost| lost.as_bool()));
+        let mut findings: Vec<_> = stores.filter_map(judge).collect();
+        if let Some(reason) = sight.out_of_date(Part::Stores) {
+            // Who is called `Up` may be down by now.
+            findings.push(Finding::unknown(Regarding::Cluster, reason));
+        }
+        findings
+    })
+}
+
+fn is_down(store: &Store, lost: Option<bool>) -> Option<Finding> {
+    let (id, state) = (store.id, store.state);
+    let found = |severity, what: &str| {
+        let message = format!("store {id} ({}) {what}; PD calls it {state}", store.address);
+        Some(Finding::violated(id, severity, message))
+    };
+    match (state, lost) {
+        (StoreState::Up | StoreState::Tombstone, _) => None,
+        (StoreState::Offline, Some(true)) if store.region_count != Some(0) => {
+            found(Severity::Warning, "is being removed and died with regions on it")
+        }
+        (StoreState::Offline, _) => None,
+        // It has been gone for as long as PD waits for it: half an hour unless it was told otherwise.
+        (StoreState::Down, Some(true)) => found(Severity::Critical, "is lost").map(Finding::settled),
+        (_, Some(true)) => found(Severity::Critical, "is lost: it does not answer"),
+        (StoreState::Down, None) if is_heard(store) => {
+            found(Severity::Critical, "has not been heard for long").map(Finding::settled)
+        }
+        (StoreState::Disconnected, Some(false)) if is_heard(store) => {
+            found(Severity::Warning, "answers here, but PD no longer hears from it")
+        }
+        (StoreState::Disconnected, None) if is_heard(store) => {
+            found(Severity::Warning, "is no longer heard by PD")
+        }
+        // PD has not heard from it yet, and it lives.
+        (_, Some(false)) => None,
+        (_, None) => Some(Finding::unknown(
+            id,
+            format!("store {id} could not be asked, and PD's leader has not heard from it since it leads"),
+        )),
+    }
+}
+
+pub(super) fn store_unobserved(thresholds: &Thresholds) -> Rule {
+    let info = InvariantInfo::new("store_unobserved", Severity::Warning, MINUTE)
+        .keep_firing(MINUTE)
+        .description("A store is up and has no metrics: what it suffers from goes unseen.")
+        .look_first("Is it a target of Prometheus, and does its status port answer GET /metrics?")
+        .source("the metrics of the store, and state_name of GET /pd/api/v1/stores");
+    let oldest = thresholds.metrics_age_seconds;
+    rule(&[Part::Stores, Part::Metrics], thresholds.patient(info), move |sight| {
+        let metrics = match sight.metrics() {
+            Ok(metrics) => metrics,
+            Err(reason) => return unknown(reason),
+        };
+        sight.each_live_store(|store| {
+            if store.state != StoreState::Up {
+                return None;
+            }
+            let of_store = metrics.get(&store.id).filter(|metrics| !super::load::is_empty(metrics));
+            let age = of_store.map(|metrics| (sight.observation.at - metrics.at).as_seconds_f64());
+            let message = match age {
+                None => format!("store {} ({}) is up and has no metrics", store.id, store.address),
+                Some(age) if age > oldest => {
+                    let message = format!("the newest metrics of store {} are {age:.0} s old", store.id);
+                    return Some(
+                        Finding::violated(store.id, Severity::Warning, message).measured(age, oldest, "s"),
+                    );
+                }
+                Some(_) => return None,
+            };
+            Some(Finding::violated(store.id, Severity::Warning, message))
+        })
+    })
+}
