@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
@@ -104,7 +105,7 @@ fn router(host: String, recording: Arc<Recording>, names: Arc<Names>) -> Router 
     Router::new().fallback(move |method: Method, uri: Uri| async move {
         let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
         if method == Method::GET {
-            respond(recording.answer(&host, target), &names)
+            respond(recording.answer(&host, target), &names, recording.recorded_at())
         } else {
             let mut refused = Response::new(Body::empty());
             *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
@@ -113,7 +114,7 @@ fn router(host: String, recording: Arc<Recording>, names: Arc<Names>) -> Router 
     })
 }
 
-fn respond(answer: Answer, names: &Names) -> Response {
+fn respond(answer: Answer, names: &Names, at: DateTime<Utc>) -> Response {
     // Only JSON names addresses that anybody dials: a page of metrics stays as it is.
     let is_json = matches!(answer.body.first(), Some(b'{' | b'['));
     let body = match std::str::from_utf8(&answer.body) {
@@ -124,6 +125,10 @@ fn respond(answer: Answer, names: &Names) -> Response {
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(value) = answer.content_type.and_then(|value| value.parse().ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    // What asks is to believe that it is the time of the recording.
+    if let Ok(date) = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse() {
+        response.headers_mut().insert(header::DATE, date);
     }
     response
 }

@@ -8,6 +8,7 @@
 
 mod support;
 mod recordings;
+mod judgements;
 mod conformance;
 mod elections;
 mod region_walks;

@@ -152,7 +152,7 @@ const TRUTHS: [Truth; 14] = [
 ];
 
 /// The subject over a replayed state, by real HTTP, and everything at the time of the recording.
-async fn replayed(state: &str) -> (ReplayServer, TikvSubject, Scope) {
+pub(crate) async fn replayed(state: &str) -> (ReplayServer, TikvSubject, Scope) {
     let server = ReplayServer::start(state).await.unwrap();
     let endpoints = server.pd_endpoints().join(",");
     let limits = Limits::default().with_failover_budget(Duration::from_secs(1));
