@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    ConfigArgs, HotArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs, StatusArgs,
-    StoreArgs, StoresArgs,
+    CheckArgs, ConfigArgs, HotArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs,
+    StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -28,7 +29,8 @@ Examples:
   operator --pd http://127.0.0.1:2379 status   a real one
   PD_ENDPOINT=http://pd0:2379,http://pd1:2379 operator stores -o json
 
-Exit codes: 0 done, 1 failed, 64 the command line makes no sense, 130 ended by Ctrl-C."
+Exit codes: 0 done, 1 failed, 64 the command line makes no sense, 130 ended by Ctrl-C;
+`check` has codes of its own."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -99,13 +101,22 @@ pub(crate) enum Command {
     #[command(flatten)]
     Ask(Question),
     Query(QueryArgs),
+    Watch(WatchArgs),
     Simulate(SimulateArgs),
+}
+
+impl Command {
+    /// The exit code for a failure: `check`, for which 1 is a warning, ends as with something unknown.
+    pub(crate) fn failed(&self) -> u8 {
+        if let Self::Ask(Question::Check(_)) = self { CheckOutcome::Unknown.exit_code() } else { 1 }
+    }
 }
 
 /// What to ask a cluster.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Question {
     Status(StatusArgs),
+    Check(CheckArgs),
     Stores(StoresArgs),
     Store(StoreArgs),
     Regions(RegionsArgs),

@@ -215,7 +215,7 @@ const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The usual limits, longer with a longer deadline, but so much shorter than it that what went wrong can still be told
 /// before it.
-fn limits(timeout: Duration) -> Limits {
+pub(crate) fn limits(timeout: Duration) -> Limits {
     let usual = Limits::default();
     let patience = timeout.div_duration_f64(USUAL_TIMEOUT).clamp(1.0, 10.0);
     let within = |usual: Duration, share: f64| usual.mul_f64(patience).min(timeout.mul_f64(share));

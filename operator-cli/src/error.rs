@@ -51,12 +51,12 @@ impl Failure {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// How the program ends.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    /// How the program ends, if `failed` stands for a failure.
+    pub(crate) fn exit_code(&self, failed: u8) -> ExitCode {
         match self {
             Self::Usage(_) => USAGE.into(),
             _ if self.is_closed_pipe() => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
+            _ => failed.into(),
         }
     }
 
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_failure_and_a_full_disk_is() {
-        let code = |kind: io::ErrorKind| Failure::from(io::Error::from(kind)).exit_code();
+        let code = |kind: io::ErrorKind| Failure::from(io::Error::from(kind)).exit_code(3);
         assert_eq!(code(io::ErrorKind::BrokenPipe), ExitCode::SUCCESS);
-        assert_eq!(code(io::ErrorKind::StorageFull), ExitCode::FAILURE);
-        assert_eq!(Failure::Usage(String::new()).exit_code(), ExitCode::from(64));
+        assert_eq!(code(io::ErrorKind::StorageFull), ExitCode::from(3));
+        assert_eq!(Failure::Usage(String::new()).exit_code(3), ExitCode::from(64));
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod connect;
 mod session;
+mod signals;
 mod commands;
 mod output;
 mod progress;
@@ -11,8 +12,11 @@ mod error;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -21,6 +25,9 @@ use crate::args::{Cli, Command, Question};
 use crate::error::{Failure, INTERRUPTED, USAGE};
 use crate::output::Output;
 use crate::session::Session;
+
+/// How long `watch`, asked to end, may take for the tick that runs and for what it still has to tell.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
@@ -36,59 +43,82 @@ fn main() -> ExitCode {
     }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&Failure::other("the program could not start its threads", error)),
+        Err(error) => {
+            return end(
+                &Failure::other("the program could not start its threads", error),
+                cli.command.failed(),
+            );
+        }
     };
+    let watches = matches!(cli.command, Command::Watch(_));
     let interrupted = if matches!(cli.command, Command::Simulate(_)) { 0 } else { INTERRUPTED };
+    let failed = cli.command.failed();
     let code = runtime.block_on(async {
-        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        let mut asked = pin!(signals::asked_to_end(watches));
         // It listens from its first poll on, which is to be before anything is asked.
-        let _ = futures::poll!(&mut interrupt);
+        let _ = futures::poll!(&mut asked);
+        let stop = CancellationToken::new();
         // A task of its own: Ctrl-C is heard also while the command waits for whoever reads its output.
-        let command = tokio::spawn(run(cli));
+        let mut command = tokio::spawn(run(cli, stop.clone()));
+        let ended = |outcome: Result<Result<ExitCode, Failure>, JoinError>| match outcome {
+            Ok(Ok(code)) => code,
+            Ok(Err(failure)) => end(&failure, failed),
+            Err(panic) => end(&Failure::other("the program has a bug and stopped", panic), failed),
+        };
         tokio::select! {
-            outcome = command => match outcome {
-                Ok(Ok(())) => ExitCode::SUCCESS,
-                Ok(Err(failure)) => end(&failure),
-                Err(panic) => end(&Failure::other("the program has a bug and stopped", panic)),
-            },
-            Ok(()) = interrupt => interrupted.into(),
+            outcome = &mut command => return ended(outcome),
+            () = asked => {}
+        }
+        if !watches {
+            return interrupted.into();
+        }
+        stop.cancel();
+        tokio::select! {
+            outcome = command => ended(outcome),
+            // Whoever asks twice means it; and what still waits for an answer, or for a reader, is given up.
+            () = signals::asked_to_end(true) => ExitCode::SUCCESS,
+            () = tokio::time::sleep(LAST_WORDS) => ExitCode::SUCCESS,
         }
     });
     runtime.shutdown_background();
     code
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
     let mut output = Output::standard(cli.options.output, cli.options.color);
     match cli.command {
-        Command::Simulate(args) => args.run(&cli.options, &mut output).await,
-        Command::Query(args) => args.run(&cli.options, &mut output).await,
+        Command::Simulate(args) => args.run(&cli.options, &mut output).await?,
+        Command::Query(args) => args.run(&cli.options, &mut output).await?,
+        Command::Watch(args) => args.run(&cli.options, output, stop).await?,
         Command::Ask(question) => {
             let connection = connect::connect(&cli.options).await?;
-            answer(question, &connection.session, &mut output).await
+            return answer(question, &connection.session, &mut output).await;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn answer(question: Question, session: &Session, output: &mut Output) -> Result<(), Failure> {
+async fn answer(question: Question, session: &Session, output: &mut Output) -> Result<ExitCode, Failure> {
     match question {
-        Question::Status(args) => args.run(session, output).await,
-        Question::Stores(args) => args.run(session, output).await,
-        Question::Store(args) => args.run(session, output).await,
-        Question::Regions(args) => args.run(session, output).await,
-        Question::Region(args) => args.run(session, output).await,
-        Question::Hot(args) => args.run(session, output).await,
-        Question::Metrics(args) => args.run(session, output).await,
-        Question::Config(args) => args.run(session, output),
+        Question::Check(args) => return args.run(session, output).await,
+        Question::Status(args) => args.run(session, output).await?,
+        Question::Stores(args) => args.run(session, output).await?,
+        Question::Store(args) => args.run(session, output).await?,
+        Question::Regions(args) => args.run(session, output).await?,
+        Question::Region(args) => args.run(session, output).await?,
+        Question::Hot(args) => args.run(session, output).await?,
+        Question::Metrics(args) => args.run(session, output).await?,
+        Question::Config(args) => args.run(session, output)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Tells why, if that is worth a word.
-fn end(failure: &Failure) -> ExitCode {
+fn end(failure: &Failure, failed: u8) -> ExitCode {
     if !failure.is_closed_pipe() {
         let _ = write!(io::stderr(), "{}", failure.report());
     }
-    failure.exit_code()
+    failure.exit_code(failed)
 }
 
 /// Only our own crates: what lies beneath them could log what must not be shown.

@@ -2,6 +2,8 @@
 
 mod status;
 mod problems;
+mod check;
+mod watch;
 mod stores;
 mod store;
 mod regions;
@@ -12,6 +14,7 @@ mod query;
 mod config;
 mod simulate;
 
+pub(crate) use check::CheckArgs;
 pub(crate) use config::ConfigArgs;
 pub(crate) use hot::HotArgs;
 pub(crate) use metrics::MetricsArgs;
@@ -22,3 +25,4 @@ pub(crate) use simulate::SimulateArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use store::StoreArgs;
 pub(crate) use stores::StoresArgs;
+pub(crate) use watch::WatchArgs;

@@ -1,8 +1,8 @@
 //! `operator status`: the cluster at a glance.
 
 use operator_core::{
-    Member, Observation, Part, RegionHealth, RegionProblem, Scope, Store, StoreState, SubjectExt, Trust,
-    TrustCode, TrustVerdict,
+    Member, Observation, Part, PartError, RegionHealth, RegionProblem, Scope, Store, StoreState, SubjectExt,
+    Trust, TrustCode, TrustVerdict,
 };
 use operator_tikv::signals;
 
@@ -39,7 +39,7 @@ fn render(observation: &Observation, style: Style) -> String {
     sections.extend(observation.stores.as_deref().map(|list| store_list(list, observation, style)));
     sections.extend(regions(observation, style));
     sections.push(wrong(observation, style));
-    sections.extend(unseen(observation, style));
+    sections.extend(unseen(&observation.errors, style));
     sections.join("\n")
 }
 
@@ -186,9 +186,9 @@ fn wrong(observation: &Observation, style: Style) -> String {
 }
 
 /// The parts that failed; those that failed in the same way together.
-fn unseen(observation: &Observation, style: Style) -> Option<String> {
+pub(super) fn unseen(errors: &[PartError], style: Style) -> Option<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
-    for error in &observation.errors {
+    for error in errors {
         let why = text::failure(&error.message, error.endpoint.as_deref(), 4);
         match lines.iter_mut().find(|(_, told)| *told == why) {
             Some((parts, _)) => parts.push_str(&format!(", {}", error.part)),

@@ -1,7 +1,9 @@
 use crate::{operator, run};
 
-const COMMANDS: [&str; 10] =
-    ["status", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "simulate"];
+const COMMANDS: [&str; 12] = [
+    "status", "check", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "watch",
+    "simulate",
+];
 
 #[test]
 fn every_command_is_listed_and_has_examples() {

@@ -4,6 +4,8 @@
 mod help;
 mod usage;
 mod simulated;
+mod check;
+mod watch;
 mod faults;
 mod terminal;
 

@@ -1,0 +1,118 @@
+//! `operator watch`: the monitor, and what it tells as lines.
+
+mod stage;
+mod story;
+mod teller;
+
+use std::sync::Arc;
+
+use operator_core::{ErrorKind, InvariantChecker, Monitor, MonitorConfig, Scope};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use self::story::Story;
+use self::teller::Teller;
+use crate::args::Options;
+use crate::connect;
+use crate::error::Failure;
+use crate::output::Output;
+
+/// How many events may wait for whoever reads the output; what comes then is lost, counted and said.
+const WAITING: usize = 10_000;
+
+/// Watch the cluster, and tell what changes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  operator watch
+  operator watch --interval 30s -o json >> events.jsonl
+  operator watch --simulate=store-crash        a story from its beginning to its end, in half a minute
+  operator watch --simulate=two-stores-lost -o json | jq -r '[.type, .severity, .regarding, .message] | @tsv'
+
+Each event is one line, or with -o json one object, written at once. `pending` is found and not yet
+told as `firing`, because it may pass. It runs until Ctrl-C or SIGTERM, tells `stopped`, and exits
+with 0.
+
+With --simulate the scenario is told from its beginning, unlike to other commands, in simulated time:
+the cluster, the monitor, its graces and timeouts live by one clock, which runs --speed times as
+fast as that on the wall and starts on 2026-01-01; so the same command tells the same story. What
+can be mended is mended after some minutes (stderr says when), and the story ends by itself once
+nothing fires any more, or after ten simulated minutes.")]
+pub(crate) struct WatchArgs {
+    /// How often to look, such as 5s or 1m
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    interval: humantime::Duration,
+    /// How many times as fast as the wall clock a simulated story is told, 1 to 100000 [default: 20]
+    #[arg(long, value_name = "X")]
+    speed: Option<f64>,
+}
+
+impl WatchArgs {
+    /// Returns once `stop` is cancelled, nobody reads any more, or the story is over.
+    pub(crate) async fn run(
+        self,
+        options: &Options,
+        output: Output,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let config = MonitorConfig::default()
+            .interval(*self.interval)
+            .scope(Scope::all().part_deadline(*options.timeout));
+        let teller = Teller::new(output);
+        match options.simulate {
+            Some(scenario) => {
+                let speed = self.speed.unwrap_or(Story::USUAL_SPEED);
+                let story = Story::new(scenario, speed)?;
+                blocking(move || story.tell(config, teller, &stop)).await
+            }
+            None if self.speed.is_some() => Err(Failure::Usage(
+                "--speed is for stories: only beside --simulate does time pass faster".to_owned(),
+            )),
+            None => {
+                let connection = connect::connect(options).await?;
+                let session = &connection.session;
+                let checker = InvariantChecker::new(super::check::invariants(&*session.subject)?)?;
+                let subject = Arc::clone(&session.subject);
+                let monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
+                tell(monitor, teller, stop).await
+            }
+        }
+    }
+}
+
+/// Runs the monitor, and tells beside it: a reader that stalls holds up nobody but itself.
+async fn tell(mut monitor: Monitor, mut teller: Teller, stop: CancellationToken) -> Result<(), Failure> {
+    let mut events = monitor.events("output", WAITING);
+    let running = tokio::spawn(monitor.run(stop.clone()));
+    let handle = Handle::current();
+    let told = blocking(move || {
+        while let Some(delivery) = handle.block_on(events.recv()) {
+            teller.tell(&delivery)?;
+        }
+        Ok(())
+    })
+    .await;
+    // Whoever does not listen any more needs no monitor.
+    stop.cancel();
+    if told.is_ok() {
+        running.await.map_err(bug)?;
+    }
+    told
+}
+
+/// Runs what blocks its thread on one of its own.
+async fn blocking(work: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(bug)?
+}
+
+fn bug(panic: tokio::task::JoinError) -> Failure {
+    Failure::other("the program has a bug and stopped", panic)
+}
+
+/// What was configured makes no sense: only the command line configures anything.
+fn senseless(error: operator_core::Error) -> Failure {
+    match error.kind {
+        ErrorKind::InvalidInput => Failure::Usage(error.message),
+        _ => error.into(),
+    }
+}

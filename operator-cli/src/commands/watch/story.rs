@@ -1,0 +1,162 @@
+//! A scenario told from its beginning to its end.
+//!
+//! Everything in it (the cluster, the monitor, its graces and timeouts) lives by tokio's clock, which is stopped and
+//! jumps to whatever is due next. A pacer holds it back, so that it runs a number of times as fast as the wall clock.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use operator_core::{Clock, InvariantChecker, Monitor, MonitorConfig, Snapshot, ViolationState};
+use operator_tikv::http::Endpoint;
+use operator_tikv::{TikvConfig, TikvSubject};
+use tikv_simulator::{Config, Event, NodeId, Reachable, Scenario, Simulator};
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::stage::Stage;
+use super::teller::Teller;
+use super::{WAITING, senseless};
+use crate::connect;
+use crate::error::Failure;
+use crate::output::text;
+
+/// The longest that a story goes on after what could be mended was.
+const LONGEST_END: Duration = Duration::from_secs(300);
+/// How long nothing may fire until a story is over.
+const QUIET: Duration = Duration::from_secs(45);
+/// How finely simulated time is paced.
+const STEP: Duration = Duration::from_millis(500);
+
+/// A scenario to tell.
+#[derive(Debug)]
+pub(super) struct Story {
+    scenario: Scenario,
+    /// How many times as fast as the wall clock.
+    speed: f64,
+}
+
+impl Story {
+    /// Ten simulated minutes in half a real one.
+    pub(super) const USUAL_SPEED: f64 = 20.0;
+
+    /// # Errors
+    /// If the speed is not from 1 to 100,000.
+    pub(super) fn new(scenario: Scenario, speed: f64) -> Result<Self, Failure> {
+        if (1.0..=100_000.0).contains(&speed) {
+            return Ok(Self { scenario, speed });
+        }
+        Err(Failure::Usage(format!("--speed: {speed} is not between 1 and 100000")))
+    }
+
+    /// Tells it until it is over or `stop` is cancelled. Blocks its thread.
+    pub(super) fn tell(
+        self,
+        config: MonitorConfig,
+        mut teller: Teller,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        let (scenario, speed) = (self.scenario, self.speed);
+        teller.note(&format!(
+            "{scenario}: {}; simulated time, {speed} times as fast as on the wall",
+            scenario.description()
+        ));
+        let teller = RefCell::new(teller);
+        runtime.block_on(async {
+            let stage = Stage::new(Simulator::new(Config::new(scenario)));
+            let mut monitor = monitor(&stage, config)?;
+            let snapshots = monitor.snapshots();
+            let mut events = monitor.events("output", WAITING);
+            let over = stop.child_token();
+            let plot = async {
+                mend(&stage, scenario, |note| teller.borrow_mut().note(note)).await;
+                until_quiet(|| snapshots.borrow().clone()).await;
+                over.cancel();
+                std::future::pending::<Infallible>().await
+            };
+            let told = async {
+                while let Some(delivery) = events.recv().await {
+                    if let Err(failure) = teller.borrow_mut().tell(&delivery) {
+                        // Whoever does not listen any more needs no monitor.
+                        over.cancel();
+                        return Err(failure);
+                    }
+                }
+                Ok(())
+            };
+            tokio::select! {
+                (_, told) = async { tokio::join!(monitor.run(over.clone()), told) } => told,
+                never = plot => match never {},
+                never = pace(speed) => match never {},
+            }
+        })
+    }
+}
+
+/// The monitor of what happens on the stage, in the stage's time.
+fn monitor(stage: &Stage, config: MonitorConfig) -> Result<Monitor, Failure> {
+    let (start, pds) = stage.with(|simulator| {
+        let pds = simulator.nodes().into_iter().filter(|node| matches!(node.id, NodeId::Pd(_)));
+        (simulator.now(), pds.map(|node| node.authority).collect::<Vec<_>>())
+    });
+    let clock = Clock::tokio(start);
+    let unusable = |error: operator_tikv::Error| Failure::Usage(error.to_string());
+    let endpoints = Endpoint::list(&pds.join(",")).map_err(|error| Failure::Usage(error.to_string()))?;
+    let timeout = config.scope.part_deadline;
+    let tikv = TikvConfig::new(endpoints).with_limits(connect::limits(timeout));
+    let subject = TikvSubject::with_transport(tikv, Arc::new(stage.clone())).map_err(unusable)?;
+    let subject = Arc::new(subject.with_clock(clock.clone()));
+    let checker = InvariantChecker::new(crate::commands::check::invariants(&*subject)?)?;
+    // The same seed tells the same story.
+    let scope = config.scope.clone().clock(clock);
+    Monitor::new(subject, checker, config.scope(scope).seed(1)).map_err(senseless)
+}
+
+/// After some minutes whoever died is started again, and a disk that became slow is replaced.
+async fn mend(stage: &Stage, scenario: Scenario, tell: impl Fn(&str)) {
+    // A disk is found to be slow only after minutes.
+    let after = Duration::from_secs(if scenario == Scenario::SlowStore { 300 } else { 180 });
+    tokio::time::sleep(after).await;
+    stage.with(|simulator| {
+        let at = text::time(simulator.now());
+        for node in simulator.nodes() {
+            if node.reachable != Reachable::Answers {
+                simulator.apply(Event::Restart(node.id));
+                tell(&format!("{at}  now {} is started again", node.id));
+            }
+            if let (Scenario::SlowStore, NodeId::Store(id)) = (scenario, node.id) {
+                simulator.apply(Event::Fast(id));
+            }
+        }
+        if scenario == Scenario::SlowStore {
+            tell(&format!("{at}  now the slow disk is replaced"));
+        }
+    });
+}
+
+/// Waits until nothing has fired for a while, or the story has lasted for long enough.
+async fn until_quiet(snapshot: impl Fn() -> Arc<Snapshot>) {
+    let (begun, mut noisy) = (Instant::now(), Instant::now());
+    while noisy.elapsed() < QUIET && begun.elapsed() < LONGEST_END {
+        tokio::time::sleep(STEP).await;
+        let now = snapshot();
+        let fires = now.violations.iter().any(|violation| violation.state == ViolationState::Firing);
+        if fires || now.unreachable.is_some() {
+            noisy = Instant::now();
+        }
+    }
+}
+
+/// Holds simulated time back. It blocks its thread, on which nothing else can be due: simulated time stands meanwhile.
+async fn pace(speed: f64) -> Infallible {
+    let (stopped, wall) = (Instant::now(), std::time::Instant::now());
+    loop {
+        tokio::time::sleep(STEP).await;
+        let due = stopped.elapsed().div_f64(speed);
+        // May return early, then the next step is longer.
+        std::thread::park_timeout(due.saturating_sub(wall.elapsed()));
+    }
+}
