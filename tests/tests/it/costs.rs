@@ -37,7 +37,8 @@ async fn a_thousand_stores_cost_pd_no_more_requests_than_three() {
     let few = requests_to_pd(3).await;
     let many = requests_to_pd(1_000).await;
     assert_eq!(few, many);
-    assert!(few.values().sum::<usize>() < 20, "{few:?}");
+    // Six of them ask the checkers, which PD tells one by one.
+    assert!(few.values().sum::<usize>() <= 24, "{few:?}");
     assert!(!few.contains_key("/pd/api/v1/regions"), "PD builds the whole list in memory");
 }
 
