@@ -74,11 +74,13 @@ fn main() -> ExitCode {
         }
         stop.cancel();
         tokio::select! {
-            outcome = command => ended(outcome),
+            outcome = command => return ended(outcome),
             // Whoever asks twice means it; and what still waits for an answer, or for a reader, is given up.
-            () = signals::asked_to_end(true) => ExitCode::SUCCESS,
-            () = tokio::time::sleep(LAST_WORDS) => ExitCode::SUCCESS,
+            () = signals::asked_to_end(true) => {}
+            () = tokio::time::sleep(LAST_WORDS) => {}
         }
+        commands::give_back();
+        ExitCode::SUCCESS
     });
     runtime.shutdown_background();
     code

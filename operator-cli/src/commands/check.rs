@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use operator_core::{
-    CheckReport, Invariant, Scope, Severity, Subject, SubjectExt, TrustCode, TrustVerdict, Violation,
-    ViolationState,
+    CheckReport, Invariant, Scope, Severity, Subject, SubjectExt, TrustCode, Violation, ViolationState,
 };
 use operator_tikv::invariants::{Thresholds, tikv_invariants_of};
 
@@ -85,11 +84,7 @@ fn summary(report: &CheckReport, style: Style) -> String {
         _ => format!("{firing} firing, {pending} pending"),
     };
     let trust = &report.trust;
-    let tone = match trust.verdict {
-        TrustVerdict::Complete => Tone::Good,
-        TrustVerdict::Stale => Tone::Bad,
-        _ => Tone::Doubtful,
-    };
+    let (tone, _) = super::status::meaning(trust.verdict);
     let verdict = style.paint(tone, trust.verdict.as_str());
     let mut shown = format!("{verdict} ({}): {judged}\n", text::time(report.at));
     // The parts that failed have a section of their own; if all did, stderr tells why.

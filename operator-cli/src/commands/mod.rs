@@ -25,4 +25,4 @@ pub(crate) use simulate::SimulateArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use store::StoreArgs;
 pub(crate) use stores::StoresArgs;
-pub(crate) use watch::WatchArgs;
+pub(crate) use watch::{WatchArgs, give_back};

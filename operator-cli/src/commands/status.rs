@@ -45,13 +45,7 @@ fn render(observation: &Observation, style: Style) -> String {
 
 fn trust(observation: &Observation, style: Style) -> String {
     let Trust { verdict, reasons, .. } = &observation.trust;
-    let (tone, meaning) = match verdict {
-        TrustVerdict::Complete => (Tone::Good, "everything that was asked for is here"),
-        TrustVerdict::Partial => (Tone::Doubtful, "something is missing; what is here is right"),
-        TrustVerdict::WarmingUp => (Tone::Doubtful, "live stores may look gone, and problems absent"),
-        TrustVerdict::Stale => (Tone::Bad, "this shows the past"),
-        _ => (Tone::Doubtful, "see the reasons"),
-    };
+    let (tone, meaning) = meaning(*verdict);
     let mut shown =
         format!("{} ({}): {meaning}\n", style.paint(tone, verdict.as_str()), text::time(observation.at));
     // The parts that failed have a section of their own.
@@ -61,6 +55,17 @@ fn trust(observation: &Observation, style: Style) -> String {
         shown.push_str(&format!("  {part}{colon}{}\n", escaped(&reason.message)));
     }
     shown
+}
+
+/// How a verdict looks, and what it means.
+pub(super) fn meaning(verdict: TrustVerdict) -> (Tone, &'static str) {
+    match verdict {
+        TrustVerdict::Complete => (Tone::Good, "everything that was asked for is here"),
+        TrustVerdict::Partial => (Tone::Doubtful, "something is missing; what is here is right"),
+        TrustVerdict::WarmingUp => (Tone::Doubtful, "live stores may look gone, and problems absent"),
+        TrustVerdict::Stale => (Tone::Bad, "this shows the past"),
+        _ => (Tone::Doubtful, "see the reasons"),
+    }
 }
 
 fn members(members: &[Member], style: Style) -> String {
@@ -155,7 +160,7 @@ fn region_health(health: &RegionHealth, style: Style) -> String {
 }
 
 /// The kinds, or those that are missing, whichever are fewer.
-fn most(kinds: &[&str]) -> String {
+pub(super) fn most(kinds: &[&str]) -> String {
     let all = RegionProblem::ALL.map(RegionProblem::as_str);
     let others: Vec<_> = all.into_iter().filter(|kind| !kinds.contains(kind)).collect();
     match others.len() {

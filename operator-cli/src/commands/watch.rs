@@ -1,21 +1,25 @@
-//! `operator watch`: the monitor, and what it tells as lines.
+//! `operator watch`: the monitor, and what it tells, as lines or on a screen.
 
 mod stage;
 mod story;
 mod teller;
+mod live;
 
-use std::sync::Arc;
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, mpsc};
 
-use operator_core::{ErrorKind, InvariantChecker, Monitor, MonitorConfig, Scope};
+use operator_core::{Clock, ErrorKind, InvariantChecker, Monitor, MonitorConfig, Scope};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use self::live::Live;
+pub(crate) use self::live::give_back;
 use self::story::Story;
 use self::teller::Teller;
 use crate::args::Options;
 use crate::connect;
 use crate::error::Failure;
-use crate::output::Output;
+use crate::output::{Format, Output};
 
 /// How many events may wait for whoever reads the output; what comes then is lost, counted and said.
 const WAITING: usize = 10_000;
@@ -24,14 +28,20 @@ const WAITING: usize = 10_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  operator watch
+  operator watch                               on a terminal a live view; q, Esc or Ctrl-C leaves it
+  operator watch --no-live --pending | tee watched.log
   operator watch --interval 30s -o json >> events.jsonl
   operator watch --simulate=store-crash        a story from its beginning to its end, in half a minute
   operator watch --simulate=two-stores-lost -o json | jq -r '[.type, .severity, .regarding, .message] | @tsv'
 
-Each event is one line, or with -o json one object, written at once. `pending` is found and not yet
-told as `firing`, because it may pass. It runs until Ctrl-C or SIGTERM, tells `stopped`, and exits
-with 0.
+On a terminal it shows what is wrong, the members, the stores with how their load went, and the last
+events; on leaving, a summary stays. First comes how far all of it can be believed, and how old it is;
+`-` is not known. The bars of all stores have one scale, a bar is a look, and `-` among them is a look
+that did not see the value.
+
+Elsewhere, and with --no-live, each event is one line, or with -o json one object, written at once.
+`pending` is found and not yet told as `firing`, because it may pass: lines leave it out unless
+--pending is given. It runs until Ctrl-C or SIGTERM, tells `stopped`, and exits with 0.
 
 With --simulate the scenario is told from its beginning, unlike to other commands, in simulated time:
 the cluster, the monitor, its graces and timeouts live by one clock, which runs --speed times as
@@ -45,6 +55,18 @@ pub(crate) struct WatchArgs {
     /// How many times as fast as the wall clock a simulated story is told, 1 to 100000 [default: 20]
     #[arg(long, value_name = "X")]
     speed: Option<f64>,
+    /// Write lines on a terminal, too
+    #[arg(long)]
+    no_live: bool,
+    /// Write a line also for what is pending
+    #[arg(long)]
+    pending: bool,
+}
+
+/// Who is told, and how.
+enum Audience {
+    Lines(Teller),
+    Live(Live),
 }
 
 impl WatchArgs {
@@ -58,12 +80,14 @@ impl WatchArgs {
         let config = MonitorConfig::default()
             .interval(*self.interval)
             .scope(Scope::all().part_deadline(*options.timeout));
-        let teller = Teller::new(output);
         match options.simulate {
             Some(scenario) => {
                 let speed = self.speed.unwrap_or(Story::USUAL_SPEED);
                 let story = Story::new(scenario, speed)?;
-                blocking(move || story.tell(config, teller, &stop)).await
+                let title = format!("{scenario}, simulated, {speed}x");
+                let audience = self.audience(options, title, output);
+                let handle = Handle::current();
+                blocking(move || story.tell(config, audience, &handle, &stop)).await
             }
             None if self.speed.is_some() => Err(Failure::Usage(
                 "--speed is for stories: only beside --simulate does time pass faster".to_owned(),
@@ -74,8 +98,23 @@ impl WatchArgs {
                 let checker = InvariantChecker::new(super::check::invariants(&*session.subject)?)?;
                 let subject = Arc::clone(&session.subject);
                 let monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
-                tell(monitor, teller, stop).await
+                match self.audience(options, session.asked.clone(), output) {
+                    Audience::Lines(teller) => tell(monitor, teller, stop).await,
+                    Audience::Live(live) => show(monitor, live, session.clock.clone(), stop).await,
+                }
             }
+        }
+    }
+
+    fn audience(&self, options: &Options, title: String, output: Output) -> Audience {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        // What is logged would be drawn over.
+        let logs = options.verbose && io::stderr().is_terminal();
+        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb && !logs;
+        if terminal && output.format == Format::Table && !self.no_live && !self.pending {
+            Audience::Live(Live { output, title, interval: *self.interval })
+        } else {
+            Audience::Lines(Teller::new(output, self.pending))
         }
     }
 }
@@ -98,6 +137,18 @@ async fn tell(mut monitor: Monitor, mut teller: Teller, stop: CancellationToken)
         running.await.map_err(bug)?;
     }
     told
+}
+
+/// Runs the monitor, and shows where it stands beside it. Whoever leaves waits for nothing.
+async fn show(monitor: Monitor, live: Live, clock: Clock, stop: CancellationToken) -> Result<(), Failure> {
+    let snapshots = monitor.snapshots();
+    let running = tokio::spawn(monitor.run(stop.clone()));
+    let shown = blocking(move || live.show(snapshots, &mpsc::channel().1, &clock, &stop)).await;
+    running.abort();
+    match running.await {
+        Err(panic) if panic.is_panic() => Err(bug(panic)),
+        _ => shown,
+    }
 }
 
 /// Runs what blocks its thread on one of its own.

@@ -6,6 +6,8 @@ mod usage;
 mod simulated;
 mod check;
 mod watch;
+#[cfg(unix)]
+mod live;
 mod faults;
 mod terminal;
 

@@ -3,22 +3,23 @@
 //! Everything in it (the cluster, the monitor, its graces and timeouts) lives by tokio's clock, which is stopped and
 //! jumps to whatever is due next. A pacer holds it back, so that it runs a number of times as fast as the wall clock.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use operator_core::{Clock, InvariantChecker, Monitor, MonitorConfig, Snapshot, ViolationState};
+use futures::FutureExt;
+use operator_core::{Clock, Events, InvariantChecker, Monitor, MonitorConfig, Snapshot, ViolationState};
 use operator_tikv::http::Endpoint;
 use operator_tikv::{TikvConfig, TikvSubject};
 use tikv_simulator::{Config, Event, NodeId, Reachable, Scenario, Simulator};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::live::Note;
 use super::stage::Stage;
 use super::teller::Teller;
-use super::{WAITING, senseless};
+use super::{Audience, WAITING, bug, senseless};
 use crate::connect;
 use crate::error::Failure;
 use crate::output::text;
@@ -51,49 +52,69 @@ impl Story {
         Err(Failure::Usage(format!("--speed: {speed} is not between 1 and 100000")))
     }
 
-    /// Tells it until it is over or `stop` is cancelled. Blocks its thread.
+    /// Tells it until it is over, `stop` is cancelled or whoever looks has left; what draws blocks a thread of the
+    /// runtime `outside`. Blocks its thread.
     pub(super) fn tell(
         self,
         config: MonitorConfig,
-        mut teller: Teller,
+        audience: Audience,
+        outside: &Handle,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let (scenario, speed) = (self.scenario, self.speed);
-        teller.note(&format!(
-            "{scenario}: {}; simulated time, {speed} times as fast as on the wall",
-            scenario.description()
-        ));
-        let teller = RefCell::new(teller);
         runtime.block_on(async {
             let stage = Stage::new(Simulator::new(Config::new(scenario)));
             let mut monitor = monitor(&stage, config)?;
             let snapshots = monitor.snapshots();
-            let mut events = monitor.events("output", WAITING);
             let over = stop.child_token();
+            let (note, notes) = mpsc::channel();
+            // The stage's time can be read only on this thread; the pacer takes it out.
+            let clock = Clock::manual(stage.with(|simulator| simulator.now()));
+            let told = match audience {
+                Audience::Lines(mut teller) => {
+                    teller.note(&format!(
+                        "{scenario}: {}; simulated time, {speed} times as fast as on the wall",
+                        scenario.description()
+                    ));
+                    lines(teller, monitor.events("output", WAITING), notes).left_future()
+                }
+                Audience::Live(live) => {
+                    let (snapshots, clock, stop) = (snapshots.clone(), clock.clone(), stop.clone());
+                    let shown = outside.spawn_blocking(move || live.show(snapshots, &notes, &clock, &stop));
+                    async { shown.await.map_err(bug)? }.right_future()
+                }
+            };
             let plot = async {
-                mend(&stage, scenario, |note| teller.borrow_mut().note(note)).await;
+                mend(&stage, scenario, &note).await;
                 until_quiet(|| snapshots.borrow().clone()).await;
                 over.cancel();
                 std::future::pending::<Infallible>().await
             };
-            let told = async {
-                while let Some(delivery) = events.recv().await {
-                    if let Err(failure) = teller.borrow_mut().tell(&delivery) {
-                        // Whoever does not listen any more needs no monitor.
-                        over.cancel();
-                        return Err(failure);
-                    }
-                }
-                Ok(())
+            let running = async {
+                monitor.run(over.clone()).await;
+                std::future::pending::<Infallible>().await
             };
             tokio::select! {
-                (_, told) = async { tokio::join!(monitor.run(over.clone()), told) } => told,
+                // Whoever does not listen any more needs no monitor.
+                told = told => told,
+                never = running => match never {},
                 never = plot => match never {},
-                never = pace(speed) => match never {},
+                never = pace(speed, || clock.set(stage.with(|simulator| simulator.now()))) => match never {},
             }
         })
     }
+}
+
+/// Writes events, and notes where they come among them, until the monitor ends.
+async fn lines(mut teller: Teller, mut events: Events, notes: mpsc::Receiver<Note>) -> Result<(), Failure> {
+    while let Some(delivery) = events.recv().await {
+        for (at, note) in notes.try_iter() {
+            teller.note(&format!("{}  {note}", text::time(at)));
+        }
+        teller.tell(&delivery)?;
+    }
+    Ok(())
 }
 
 /// The monitor of what happens on the stage, in the stage's time.
@@ -116,23 +137,25 @@ fn monitor(stage: &Stage, config: MonitorConfig) -> Result<Monitor, Failure> {
 }
 
 /// After some minutes whoever died is started again, and a disk that became slow is replaced.
-async fn mend(stage: &Stage, scenario: Scenario, tell: impl Fn(&str)) {
+async fn mend(stage: &Stage, scenario: Scenario, notes: &mpsc::Sender<Note>) {
     // A disk is found to be slow only after minutes.
     let after = Duration::from_secs(if scenario == Scenario::SlowStore { 300 } else { 180 });
     tokio::time::sleep(after).await;
     stage.with(|simulator| {
-        let at = text::time(simulator.now());
+        let at = simulator.now();
+        // A reader that has gone hears nothing.
+        let tell = |note: String| drop(notes.send((at, note)));
         for node in simulator.nodes() {
             if node.reachable != Reachable::Answers {
                 simulator.apply(Event::Restart(node.id));
-                tell(&format!("{at}  now {} is started again", node.id));
+                tell(format!("now {} is started again", node.id));
             }
             if let (Scenario::SlowStore, NodeId::Store(id)) = (scenario, node.id) {
                 simulator.apply(Event::Fast(id));
             }
         }
         if scenario == Scenario::SlowStore {
-            tell(&format!("{at}  now the slow disk is replaced"));
+            tell("now the slow disk is replaced".to_owned());
         }
     });
 }
@@ -151,10 +174,11 @@ async fn until_quiet(snapshot: impl Fn() -> Arc<Snapshot>) {
 }
 
 /// Holds simulated time back. It blocks its thread, on which nothing else can be due: simulated time stands meanwhile.
-async fn pace(speed: f64) -> Infallible {
+async fn pace(speed: f64, tick: impl Fn()) -> Infallible {
     let (stopped, wall) = (Instant::now(), std::time::Instant::now());
     loop {
         tokio::time::sleep(STEP).await;
+        tick();
         let due = stopped.elapsed().div_f64(speed);
         // May return early, then the next step is longer.
         std::thread::park_timeout(due.saturating_sub(wall.elapsed()));

@@ -11,11 +11,13 @@ use crate::output::{Format, Output, Style, Tone};
 /// Writes each event as a line, and hands it over at once.
 pub(super) struct Teller {
     output: Output,
+    /// Whether people are told what is pending; programs are told everything.
+    pending: bool,
 }
 
 impl Teller {
-    pub(super) fn new(output: Output) -> Self {
-        Self { output }
+    pub(super) fn new(output: Output, pending: bool) -> Self {
+        Self { output, pending }
     }
 
     /// Writes an event.
@@ -29,6 +31,7 @@ impl Teller {
         }
         match self.output.format {
             Format::Json => self.output.json_line(&*delivery.event)?,
+            Format::Table if delivery.event.kind == EventKind::Pending && !self.pending => {}
             Format::Table => {
                 let line = line(&delivery.event, self.output.style);
                 self.output.text(&line)?;
@@ -46,27 +49,29 @@ impl Teller {
 /// When, what kind, how bad, about what, and the message.
 fn line(event: &Event, style: Style) -> String {
     let kind = format!("{:<9}", event.kind.as_str());
-    let mut line = format!("{}  {}", text::time(event.at), style.paint(tone(event), &kind));
-    if let Some(severity) = event.severity {
-        let _ = write!(line, "  {severity:<8}");
-    }
-    if let Some(regarding) = &event.regarding {
-        let _ = write!(line, "  {}", escaped(&regarding.to_string()));
-    }
-    if let Some(invariant) = &event.invariant {
-        let _ = write!(line, "  {}:", escaped(invariant));
-    } else {
-        line.push(' ');
-    }
-    let _ = write!(line, " {}", escaped(&event.message));
-    if let Some(previous) = event.previous_severity {
-        let _ = write!(line, " (was {previous})");
-    }
-    line.push('\n');
-    line
+    format!("{}  {}  {}\n", text::time(event.at), style.paint(tone(event), &kind), body(event))
 }
 
-fn tone(event: &Event) -> Tone {
+/// How bad, about what, and the message, safe to print.
+pub(super) fn body(event: &Event) -> String {
+    let mut body = String::new();
+    if let Some(severity) = event.severity {
+        let _ = write!(body, "{severity:<8}  ");
+    }
+    if let Some(regarding) = &event.regarding {
+        let _ = write!(body, "{}  ", escaped(&regarding.to_string()));
+    }
+    if let Some(invariant) = &event.invariant {
+        let _ = write!(body, "{}: ", escaped(invariant));
+    }
+    let _ = write!(body, "{}", escaped(&event.message));
+    if let Some(previous) = event.previous_severity {
+        let _ = write!(body, " (was {previous})");
+    }
+    body
+}
+
+pub(super) fn tone(event: &Event) -> Tone {
     match event.kind {
         EventKind::Firing if event.severity == Some(Severity::Critical) => Tone::Bad,
         EventKind::Unreachable => Tone::Bad,
