@@ -7,6 +7,7 @@ mod single_flight;
 mod probe;
 pub mod pd;
 pub mod prometheus;
+pub mod rules;
 pub mod scrape;
 pub mod metrics;
 pub mod signals;

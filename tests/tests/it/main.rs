@@ -18,3 +18,5 @@ mod program;
 mod program_simulated;
 mod program_faults;
 mod real_prometheus;
+mod promtool;
+mod rule_files;
