@@ -1,9 +1,10 @@
 //! The stores as a table as wide as the screen: what fits least in it is left out first.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use operator_core::{Regarding, Store, StoreState, ViolationState};
+use operator_core::{Regarding, Severity, Store, StoreId, StoreState, ViolationState};
 use ratatui_core::text::Line;
 
 use super::history::History;
@@ -12,10 +13,10 @@ use crate::commands::metrics::{p99, qps};
 use crate::output::Tone;
 use crate::output::text::{self, escaped};
 
-/// What a row takes when its address is as short as it may become.
+/// How short an address may become.
 const SHORT_ADDRESS: usize = 15;
 
-/// A column: the higher its rank, the sooner it is left out.
+/// A column. The higher its rank, the sooner it is left out.
 struct Column {
     title: String,
     right: bool,
@@ -48,7 +49,8 @@ impl View {
         if stores.len() > shown {
             // One line says how many more there are.
             shown = shown.saturating_sub(1);
-            stores.sort_by_cached_key(|store| (Reverse(self.badness(store)), store.id));
+            let found = self.found();
+            stores.sort_by_cached_key(|store| (Reverse(badness(store, &found)), store.id));
         }
         let more = stores.len().saturating_sub(shown);
         stores.truncate(shown);
@@ -64,19 +66,17 @@ impl View {
         lines
     }
 
-    /// How much a store deserves to be seen.
-    fn badness(&self, store: &Store) -> (bool, u8, usize) {
-        let regarding = Regarding::Store(store.id);
-        let of_it = self.snapshot.violations.iter().filter(|violation| violation.regarding == regarding);
-        let firing = of_it.clone().any(|violation| violation.state == ViolationState::Firing);
-        let state = match store.state {
-            StoreState::Tombstone => 0,
-            StoreState::Up => 1,
-            StoreState::Offline => 2,
-            StoreState::Down => 4,
-            _ => 3,
-        };
-        (firing, state, of_it.count())
+    /// Of each store the worst that was found: firing, and how bad.
+    fn found(&self) -> BTreeMap<StoreId, (ViolationState, Severity)> {
+        let mut worst = BTreeMap::new();
+        for violation in &self.snapshot.violations {
+            if let Regarding::Store(id) = violation.regarding {
+                let found = (violation.state, violation.severity);
+                let worst = worst.entry(id).or_insert(found);
+                *worst = found.max(*worst);
+            }
+        }
+        worst
     }
 
     fn columns(&self, stores: &[&Store], now: DateTime<Utc>, width: usize) -> Vec<Column> {
@@ -148,6 +148,21 @@ impl View {
         });
         spans.collect()
     }
+}
+
+/// How much a store deserves to be seen.
+fn badness(
+    store: &Store,
+    found: &BTreeMap<StoreId, (ViolationState, Severity)>,
+) -> (Option<(ViolationState, Severity)>, u8) {
+    let state = match store.state {
+        StoreState::Tombstone => 0,
+        StoreState::Up => 1,
+        StoreState::Offline => 2,
+        StoreState::Down => 4,
+        _ => 3,
+    };
+    (found.get(&store.id).copied(), state)
 }
 
 /// A cell's text on its side of the column.
