@@ -66,9 +66,9 @@ impl View {
     fn sight(&self, now: DateTime<Utc>, width: usize, most: usize) -> Vec<Line<'static>> {
         let (word, tone, text, reasons) = self.verdict(now);
         let head = Item { head: format!("{word}  "), tone, text };
-        let mut lines = cut(wrap(&head, width), most);
+        let mut lines = cut(wrap(&head, width), most, width);
         let reasons = reasons.iter().flat_map(|reason| fold(&format!("  {reason}"), width, 4));
-        lines.extend(cut(reasons.map(|line| (String::new(), line)).collect(), most));
+        lines.extend(cut(reasons.map(|line| (String::new(), line)).collect(), most, width));
         self.headed(lines, tone)
     }
 
@@ -116,7 +116,7 @@ impl View {
             let wrapped = wrap(item, width);
             let gets = wrapped.len().min(1 + if more == 0 { spare } else { 0 });
             spare -= gets - 1;
-            lines.extend(self.headed(cut(wrapped, gets), item.tone));
+            lines.extend(self.headed(cut(wrapped, gets, width), item.tone));
         }
         if more > 0 && rows > 0 {
             let others = if shown == 0 { "" } else { " more" };
@@ -278,14 +278,15 @@ fn wrap(item: &Item, width: usize) -> Vec<(String, String)> {
     std::iter::once(first).chain(lines.map(|line| (" ".repeat(indent), line))).collect()
 }
 
-/// At most `most` of the lines; the last one says that there were more.
-fn cut(mut lines: Vec<(String, String)>, most: usize) -> Vec<(String, String)> {
+/// At most `most` of the lines; into the last one goes as much of the rest as fits.
+fn cut(mut lines: Vec<(String, String)>, most: usize, width: usize) -> Vec<(String, String)> {
     if lines.len() > most {
-        lines.truncate(most);
-        if let Some((_, text)) = lines.last_mut() {
-            // In the place of its last character, which may be the screen's last.
-            text.pop();
-            text.push('…');
+        let rest = lines.split_off(most.saturating_sub(1));
+        let mut rest = rest.into_iter();
+        if let Some((head, mut text)) = rest.next().filter(|_| most > 0) {
+            rest.for_each(|(_, more)| text.push_str(&format!(" {}", more.trim_start())));
+            text = shortened(&text, width.saturating_sub(head.chars().count())).into_owned();
+            lines.push((head, text));
         }
     }
     lines
@@ -320,6 +321,15 @@ mod tests {
         assert_eq!(share(7, [9, 9, 1]), [3, 3, 1]);
         assert_eq!(share(2, [9, 9, 9]), [1, 1, 0]);
         assert_eq!(share(0, [9, 9]), [0, 0]);
+    }
+
+    #[test]
+    fn what_is_cut_fills_its_last_line_and_says_so() {
+        let item = Item { head: "ab  ".to_owned(), tone: Tone::Bad, text: "one two three".to_owned() };
+        let lines = |most| cut(wrap(&item, 12), most, 12).into_iter().map(|(head, text)| head + &text);
+        assert_eq!(lines(0).count(), 0);
+        assert_eq!(lines(1).collect::<Vec<_>>(), ["ab  one two…"]);
+        assert_eq!(lines(2).collect::<Vec<_>>(), ["ab  one two", "    three"]);
     }
 
     #[test]
