@@ -91,6 +91,13 @@ fn people_read_lines() {
 }
 
 #[test]
+fn what_may_pass_is_a_line_only_on_request() {
+    let pending = |line: &str| run(&mut operator(line)).stdout.contains("  pending  ");
+    assert!(!pending("watch --simulate=store-crash --speed 100000"));
+    assert!(pending("watch --simulate=store-crash --speed 100000 --pending"));
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for (line, named) in [
         ("watch", "--pd"),
