@@ -287,6 +287,11 @@ pub(crate) async fn observe<S: Subject + ?Sized>(subject: &S, scope: &Scope) -> 
             .get_or_insert_with(|| stores.map_or_else(Default::default, ClusterMetrics::from_stores));
         cluster.region_health = Some(health);
     }
+    if let Observation { stores: Some(stores), metrics: Some(metrics), cluster: Some(cluster), .. } =
+        &mut observation
+    {
+        cluster.add_up_disks(stores, metrics);
+    }
     if gaps.answered == 0 {
         return Err(gaps.first.unwrap_or_else(|| Error::unsupported("observe")));
     }

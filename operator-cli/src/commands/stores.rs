@@ -69,11 +69,22 @@ pub(crate) fn render_with(
     }
     let rows = stores.iter().map(|store| {
         let known = metrics.iter().find(|metrics| metrics.store_id == store.id);
-        let [id, state, address, leaders, regions, data, free, seen] = row(store, now);
+        let [id, state, address, leaders, regions, data, free, seen] = row(&exactly(store, known), now);
         let (qps, p99) = (metrics::qps(known).into(), metrics::p99(known).into());
         [id, state, address, leaders, regions, qps, p99, data, free, seen]
     });
     table::render(COLUMNS, rows, style)
+}
+
+/// PD rounds sizes to four digits; what is measured is exact.
+fn exactly(store: &Store, metrics: Option<&StoreMetrics>) -> Store {
+    let mut store = store.clone();
+    if let Some(metrics) = metrics {
+        store.used_bytes = metrics.disk_used_bytes.or(store.used_bytes);
+        store.available_bytes = metrics.disk_available_bytes.or(store.available_bytes);
+        store.capacity_bytes = metrics.disk_capacity_bytes.or(store.capacity_bytes);
+    }
+    store
 }
 
 fn row(store: &Store, now: DateTime<Utc>) -> [Cell; 8] {
@@ -125,6 +136,16 @@ ID  STATE         ADDRESS          LEADERS  REGIONS     DATA       FREE    SEEN
 ";
         assert_eq!(text, expected);
         assert!(text.lines().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn measured_sizes_go_before_rounded_ones_and_those_before_none() {
+        let mut store = Store::new(1.into(), "a:1", StoreState::Up);
+        (store.used_bytes, store.available_bytes) = (Some(1_023 << 20), Some(3 << 30));
+        let mut measured = StoreMetrics::new(1.into(), DateTime::UNIX_EPOCH);
+        (measured.disk_used_bytes, measured.disk_capacity_bytes) = (Some(1 << 30), Some(4 << 30));
+        let text = render_with(&[store], &[measured], DateTime::UNIX_EPOCH, Style::PLAIN);
+        assert!(text.contains("  1GiB  3GiB 75% "), "{text}");
     }
 
     #[test]

@@ -276,6 +276,9 @@ async fn in_json_it_is_as_agreed() {
                     "quorum_lost": null,
                     "sample": {"no_leader": [17]},
                 },
+                "disk_used_bytes": null,
+                "disk_available_bytes": null,
+                "disk_capacity_bytes": null,
             },
             "members": [{
                 "name": "pd0",
