@@ -106,6 +106,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether Ctrl-C is how it is meant to end.
+    pub(crate) fn ends_by_interrupt(&self) -> bool {
+        match self {
+            Self::Simulate(_) => true,
+            Self::Ask(Question::Metrics(args)) => args.watch,
+            _ => false,
+        }
+    }
+
     /// The exit code for a failure: `check`, for which 1 is a warning, ends as with something unknown.
     pub(crate) fn failed(&self) -> u8 {
         if let Self::Ask(Question::Check(_)) = self { CheckOutcome::Unknown.exit_code() } else { 1 }

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         }
     };
     let watches = matches!(cli.command, Command::Watch(_));
-    let interrupted = if matches!(cli.command, Command::Simulate(_)) { 0 } else { INTERRUPTED };
+    let interrupted = if cli.command.ends_by_interrupt() { 0 } else { INTERRUPTED };
     let failed = cli.command.failed();
     let code = runtime.block_on(async {
         let mut asked = pin!(signals::asked_to_end(watches));

@@ -9,6 +9,7 @@ use crate::error::Failure;
 pub(crate) mod text;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod history;
 mod json;
 
 pub(crate) use style::{ColorChoice, Style, Tone};

@@ -1,6 +1,5 @@
 //! The live view: what the monitor sees, on a terminal of its own, until somebody leaves.
 
-mod history;
 mod view;
 mod findings;
 mod stores;

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use operator_core::{Regarding, Severity, Store, StoreId, StoreState, ViolationState};
 use ratatui_core::text::Line;
 
-use super::history::History;
 use super::view::{Load, View, by_store, since};
 use crate::commands::metrics::{p99, qps};
 use crate::output::Tone;
+use crate::output::history::History;
 use crate::output::text::{self, escaped};
 
 /// How short an address may become.

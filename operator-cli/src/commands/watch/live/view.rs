@@ -11,7 +11,7 @@ use ratatui_core::text::{Line, Span};
 
 use super::super::teller;
 use super::Note;
-use super::history::History;
+use crate::output::history::History;
 use crate::output::text::escaped;
 use crate::output::{Style, Tone};
 

@@ -7,11 +7,11 @@ const LOOKS: usize = 180;
 
 /// The values of the last looks, oldest first; `None` where it was not known.
 #[derive(Debug, Default)]
-pub(super) struct History(VecDeque<Option<f64>>);
+pub(crate) struct History(VecDeque<Option<f64>>);
 
 impl History {
     /// Adds what one look has shown.
-    pub(super) fn push(&mut self, value: Option<f64>) {
+    pub(crate) fn push(&mut self, value: Option<f64>) {
         if self.0.len() == LOOKS {
             self.0.pop_front();
         }
@@ -19,12 +19,12 @@ impl History {
     }
 
     /// The largest of the last `looks` values, if any is known.
-    pub(super) fn max(&self, looks: usize) -> Option<f64> {
+    pub(crate) fn max(&self, looks: usize) -> Option<f64> {
         self.0.iter().rev().take(looks).copied().flatten().reduce(f64::max)
     }
 
     /// The last `looks` values as bars, the newest at the right; a full one is `most`, and `-` is not known.
-    pub(super) fn bars(&self, looks: usize, most: Option<f64>) -> String {
+    pub(crate) fn bars(&self, looks: usize, most: Option<f64>) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let bar = |value: &Option<f64>| match (value, most) {
             // Saturates: what is below zero is shown as zero.
