@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command takes, before or after its name.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Options {
     /// Where PD answers, such as http://127.0.0.1:2379; several for a cluster that survives the loss of one [env:
@@ -54,6 +54,15 @@ pub(crate) struct Options {
     /// A file with the bearer token for Prometheus [env: PROMETHEUS_TOKEN has the token itself]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) prometheus_token_file: Option<PathBuf>,
+    /// The user for Prometheus, with --prometheus-password-file [env: PROMETHEUS_USER]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) prometheus_user: Option<String>,
+    /// A file with that user's password [env: PROMETHEUS_PASSWORD has the password itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) prometheus_password_file: Option<PathBuf>,
+    /// The certificate of the authority that signed Prometheus', in PEM [default: as for PD] [env: PROMETHEUS_CACERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) prometheus_cacert: Option<PathBuf>,
     /// One more header for Prometheus, such as 'X-Scope-OrgID: tenant'; can be given again
     #[arg(long, global = true, value_name = "NAME: VALUE")]
     pub(crate) prometheus_header: Vec<String>,

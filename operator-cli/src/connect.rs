@@ -107,14 +107,15 @@ fn prometheus(
     let patience = options.timeout.mul_f64(0.4);
     let limits = usual.clone().with_total_timeout(patience).with_read_timeout(patience);
     let mut config = PrometheusConfig::new(endpoint).with_limits(limits);
-    if is_https && let Some(tls) = tls(options, &variable)? {
+    let tls = match file(&options.prometheus_cacert, "PROMETHEUS_CACERT", &variable)? {
+        Some(ca) => Some(TlsConfig::from_files(Some(&ca), None, None).map_err(unusable)?),
+        None if is_https => tls(options, &variable)?,
+        None => None,
+    };
+    if let Some(tls) = tls {
         config = config.with_tls(tls);
     }
-    if let Some(file) = &options.prometheus_token_file {
-        config = config.with_bearer(Secret::file(file));
-    } else if from_environment("PROMETHEUS_TOKEN", &variable)?.is_some() {
-        config = config.with_bearer(Secret::env("PROMETHEUS_TOKEN"));
-    }
+    config = let_in(config, options, &variable)?;
     for header in &options.prometheus_header {
         let (name, value) = header.split_once(':').ok_or_else(|| {
             Failure::Usage(
@@ -124,6 +125,49 @@ fn prometheus(
         config = config.with_header(name.trim(), value.trim()).map_err(unusable)?;
     }
     Ok(Some(config))
+}
+
+/// With a token, or with a user and a password; what the command line says goes before the environment.
+fn let_in(
+    config: PrometheusConfig,
+    options: &Options,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<PrometheusConfig, Failure> {
+    let named = options.prometheus_user.is_some() || options.prometheus_password_file.is_some();
+    if let Some(file) = &options.prometheus_token_file {
+        if named {
+            return Err(Failure::Usage(
+                "--prometheus-token-file and --prometheus-user exclude each other: Prometheus takes one of them"
+                    .to_owned(),
+            ));
+        }
+        return Ok(config.with_bearer(Secret::file(file)));
+    }
+    let user = match &options.prometheus_user {
+        Some(user) => Some(user.clone()),
+        None => from_environment("PROMETHEUS_USER", &variable)?,
+    };
+    let password = match &options.prometheus_password_file {
+        Some(file) => Some(Secret::file(file)),
+        None => {
+            from_environment("PROMETHEUS_PASSWORD", &variable)?.map(|_| Secret::env("PROMETHEUS_PASSWORD"))
+        }
+    };
+    match (user, password) {
+        (Some(user), Some(password)) => return Ok(config.with_basic(user, password)),
+        (None, None) => {}
+        _ => {
+            return Err(Failure::Usage(
+                "a user for Prometheus has a password, and a password a user: --prometheus-user NAME and \
+                 --prometheus-password-file FILE, or PROMETHEUS_USER and PROMETHEUS_PASSWORD"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(match from_environment("PROMETHEUS_TOKEN", &variable)? {
+        Some(_) => config.with_bearer(Secret::env("PROMETHEUS_TOKEN")),
+        None => config,
+    })
 }
 
 /// Whom to look at.
@@ -166,17 +210,24 @@ fn tls(
     options: &Options,
     variable: impl Fn(&'static str) -> Result<String, VarError>,
 ) -> Result<Option<TlsConfig>, Failure> {
-    let file = |option: &Option<PathBuf>, name| match option {
-        Some(file) => Ok(Some(file.clone())),
-        None => from_environment(name, &variable).map(|file| file.map(PathBuf::from)),
-    };
-    let ca = file(&options.cacert, "PD_CACERT")?;
-    let cert = file(&options.cert, "PD_CERT")?;
-    let key = file(&options.key, "PD_KEY")?;
+    let ca = file(&options.cacert, "PD_CACERT", &variable)?;
+    let cert = file(&options.cert, "PD_CERT", &variable)?;
+    let key = file(&options.key, "PD_KEY", &variable)?;
     if ca.is_none() && cert.is_none() && key.is_none() {
         return Ok(None);
     }
     TlsConfig::from_files(ca.as_deref(), cert.as_deref(), key.as_deref()).map(Some).map_err(unusable)
+}
+
+fn file(
+    option: &Option<PathBuf>,
+    name: &'static str,
+    variable: impl Fn(&'static str) -> Result<String, VarError>,
+) -> Result<Option<PathBuf>, Failure> {
+    match option {
+        Some(file) => Ok(Some(file.clone())),
+        None => from_environment(name, variable).map(|file| file.map(PathBuf::from)),
+    }
 }
 
 /// A variable that is empty is not set: compose files cannot leave one out.
@@ -259,6 +310,9 @@ mod tests {
             pd: Vec::new(),
             prometheus: None,
             prometheus_token_file: None,
+            prometheus_user: None,
+            prometheus_password_file: None,
+            prometheus_cacert: None,
             prometheus_header: Vec::new(),
             prometheus_window: Duration::from_secs(60).into(),
             cacert: None,
@@ -297,6 +351,38 @@ mod tests {
         let failure = tls(&Options { key: Some("k.pem".into()), ..options() }, environment("")).unwrap_err();
         assert!(matches!(failure, Failure::Usage(_)), "{failure}");
         assert!(tls(&options(), environment("")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_user_has_a_password_and_no_token_and_the_command_line_goes_first() {
+        const BOTH: &[&str] = &["PROMETHEUS_USER", "PROMETHEUS_PASSWORD"];
+        let config = |options: &Options, set: &'static [&str]| {
+            let variable =
+                |name: &'static str| set.contains(&name).then(|| "x".to_owned()).ok_or(VarError::NotPresent);
+            let options = Options { prometheus: Some("p:9090".to_owned()), ..options.clone() };
+            prometheus(&options, variable).map(|config| format!("{config:?}"))
+        };
+        let user = || Options { prometheus_user: Some("ann".to_owned()), ..options() };
+        let with_file = Options { prometheus_password_file: Some("/run/p".into()), ..user() };
+        let token = Options { prometheus_token_file: Some("/run/t".into()), ..options() };
+        let both = Options { prometheus_token_file: Some("/run/t".into()), ..user() };
+        for (options, set, shown) in [
+            (&with_file, &[][..], "the file /run/p"),
+            (&with_file, BOTH, "the file /run/p"),
+            (&user(), BOTH, "PROMETHEUS_PASSWORD"),
+            (&options(), BOTH, "PROMETHEUS_PASSWORD"),
+            (&token, BOTH, "the file /run/t"),
+            (&options(), &["PROMETHEUS_TOKEN"], "PROMETHEUS_TOKEN"),
+            (&options(), &[], "credentials: None"),
+        ] {
+            let config = config(options, set).unwrap();
+            assert!(config.contains(shown), "{shown}: {config}");
+        }
+        for (options, set) in
+            [(&user(), &[][..]), (&options(), &["PROMETHEUS_PASSWORD"][..]), (&both, &[][..])]
+        {
+            assert!(matches!(config(options, set), Err(Failure::Usage(_))), "{set:?}");
+        }
     }
 
     #[test]

@@ -127,3 +127,47 @@ fn secrets_are_never_shown() {
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn what_lets_us_in_is_sent_to_prometheus_and_shown_to_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/prometheus", listener.local_addr().unwrap());
+    let (tell, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let _ = tell.send(head.join("\n").to_lowercase());
+            let body = "go away";
+            let _ = write!(
+                stream,
+                "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let path = std::env::temp_dir().join(format!("operator-faults-{}", std::process::id()));
+    std::fs::write(&path, "s3cr3t\n").unwrap();
+    let file = path.display();
+    // `printf ann:s3cr3t | base64`
+    let basic = "authorization: basic yw5uonmzy3izda==";
+    for (options, set, header) in [
+        (format!("--prometheus-user ann --prometheus-password-file {file}"), &[][..], basic),
+        (String::new(), &[("PROMETHEUS_USER", "ann"), ("PROMETHEUS_PASSWORD", "s3cr3t")], basic),
+        (format!("--prometheus-token-file {file}"), &[], "authorization: bearer s3cr3t"),
+        (String::new(), &[("PROMETHEUS_TOKEN", "s3cr3t")], "authorization: bearer s3cr3t"),
+        ("--prometheus-header X-Scope-OrgID:s3cr3t".to_owned(), &[], "x-scope-orgid: s3cr3t"),
+    ] {
+        let mut command = operator(&format!("--prometheus {url} {options} -v query up"));
+        let outcome = run(command.envs(set.iter().copied()));
+        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+        let head = heads.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(head.starts_with("get /prometheus/api/v1/query") || head.starts_with("post"), "{head}");
+        assert!(head.lines().any(|line| line == header), "{header}: {head}");
+        while heads.try_recv().is_ok() {}
+        let shown = outcome.stdout + &outcome.stderr;
+        assert!(shown.contains("401"), "{shown}");
+        assert!(!shown.contains("s3cr3t") && !shown.to_lowercase().contains("yw5uonmzy3izda"), "{shown}");
+    }
+    let _ = std::fs::remove_file(&path);
+}

@@ -72,8 +72,11 @@ fn command<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary());
     command.args(args).kill_on_drop(true);
     // What the caller's shell has set is not what is tested.
-    for name in ["PD_ENDPOINT", "PROMETHEUS_URL", "PD_CACERT", "PD_CERT", "PD_KEY", "NO_COLOR", "RUST_LOG"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars() {
+        let is_ours = name.starts_with("PD_") || name.starts_with("PROMETHEUS_");
+        if is_ours || ["NO_COLOR", "RUST_LOG"].contains(&&*name) {
+            command.env_remove(name);
+        }
     }
     command
 }
