@@ -1,8 +1,8 @@
 //! A recorded state over real HTTP.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-use crate::{Answer, Port, Recording};
+use crate::{Answer, Frames, Port, Recording};
 
 /// Serves one recorded state on loopback ports of its own, until it is dropped: one for each PD, one for each store's
 /// status port. Ports that were closed are closed; one that was silent accepts and never answers.
@@ -24,6 +24,7 @@ use crate::{Answer, Port, Recording};
 pub struct ReplayServer {
     addresses: HashMap<String, SocketAddr>,
     recording: Arc<Recording>,
+    playing: Option<Arc<Playing>>,
     /// Bound and never listening: refuses, and nobody else is given the port meanwhile.
     _closed: Vec<TcpSocket>,
     _tasks: JoinSet<()>,
@@ -35,6 +36,22 @@ impl ReplayServer {
     /// # Errors
     /// The recording cannot be read or no port can be opened.
     pub async fn start(state: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Self::serve(state, None)
+    }
+
+    /// Serves the state that belongs to `frames`, and the first of them as the `/metrics` of every node.
+    ///
+    /// # Errors
+    /// The recording cannot be read or no port can be opened.
+    pub async fn playing(frames: Frames) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let state = frames.state();
+        Self::serve(state, Some(Arc::new(Playing { frames, shown: Mutex::default() })))
+    }
+
+    fn serve(
+        state: &str,
+        playing: Option<Arc<Playing>>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let recording = Arc::new(Recording::load(state)?);
         let mut sockets = Vec::new();
         let mut addresses = HashMap::new();
@@ -53,7 +70,7 @@ impl ReplayServer {
                 Port::Silent => drop(tasks.spawn(accept_in_silence(socket.listen(64)?))),
                 Port::Open => {
                     let listener = socket.listen(64)?;
-                    let router = router(host, Arc::clone(&recording), Arc::clone(&names));
+                    let router = router(host, Arc::clone(&recording), Arc::clone(&names), playing.clone());
                     tasks.spawn(async move {
                         // Ends with the set of tasks that it belongs to.
                         let _ = axum::serve(listener, router).await;
@@ -61,7 +78,19 @@ impl ReplayServer {
                 }
             }
         }
-        Ok(Self { addresses, recording, _closed: closed, _tasks: tasks })
+        Ok(Self { addresses, recording, playing, _closed: closed, _tasks: tasks })
+    }
+
+    /// Shows the pages of this number from now on, or the last ones; nothing, if no frames are played.
+    pub fn show(&self, number: usize) {
+        if let Some(playing) = &self.playing {
+            *playing.shown() = Shown { number, asked: BTreeSet::new() };
+        }
+    }
+
+    /// Who, `name:port`, was asked for the page that is shown.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.playing.as_ref().map_or_else(BTreeSet::new, |playing| playing.shown().asked.clone())
     }
 
     /// The state that is served.
@@ -78,6 +107,35 @@ impl ReplayServer {
     /// The loopback address that stands for `host`, `name:port` of the recorded cluster.
     pub fn address(&self, host: &str) -> Option<SocketAddr> {
         self.addresses.get(host).copied()
+    }
+}
+
+/// Pages of `/metrics`, and which of them are shown.
+#[derive(Debug)]
+struct Playing {
+    frames: Frames,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    number: usize,
+    asked: BTreeSet<String>,
+}
+
+impl Playing {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The page of `host`, if it has any.
+    fn page(&self, host: &str) -> Option<Answer> {
+        let mut shown = self.shown();
+        let number = shown.number.min(self.frames.count().checked_sub(1)?);
+        let body = self.frames.page(host.split(':').next()?, number)?.clone();
+        shown.asked.insert(host.to_owned());
+        let content_type = Some("text/plain; version=0.0.4; charset=utf-8".to_owned());
+        Some(Answer { status: 200, content_type, body })
     }
 }
 
@@ -101,11 +159,18 @@ impl Names {
     }
 }
 
-fn router(host: String, recording: Arc<Recording>, names: Arc<Names>) -> Router {
+fn router(
+    host: String,
+    recording: Arc<Recording>,
+    names: Arc<Names>,
+    playing: Option<Arc<Playing>>,
+) -> Router {
     Router::new().fallback(move |method: Method, uri: Uri| async move {
         let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
         if method == Method::GET {
-            respond(recording.answer(&host, target), &names, recording.recorded_at())
+            let page = playing.filter(|_| target == "/metrics").and_then(|playing| playing.page(&host));
+            let answer = page.unwrap_or_else(|| recording.answer(&host, target));
+            respond(answer, &names, recording.recorded_at())
         } else {
             let mut refused = Response::new(Body::empty());
             *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
@@ -176,6 +241,23 @@ mod tests {
         assert!(region.contains(r#""leader_id":0"#), "{region}");
         let refused = get(&server, "tikv1:20180", "/status").await.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn frames_are_the_pages_of_every_node_that_lived() {
+        let server = ReplayServer::playing(Frames::load("frames-store-down").unwrap()).await.unwrap();
+        let mut uptimes = Vec::new();
+        for number in [0, 7, 1_000] {
+            server.show(number);
+            assert_eq!(server.asked(), BTreeSet::new());
+            let page = get(&server, "tikv2:20180", "/metrics").await.unwrap();
+            assert_eq!(server.asked(), BTreeSet::from(["tikv2:20180".to_owned()]));
+            let cpu = page.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+            uptimes.push(cpu.unwrap().parse::<u32>().unwrap());
+        }
+        assert!(uptimes[0] < uptimes[1] && uptimes[1] == uptimes[2], "{uptimes:?}");
+        assert!(get(&server, "tikv1:20180", "/metrics").await.is_err());
+        assert!(get(&server, "pd0:2379", "/pd/api/v1/stores").await.unwrap().contains("\"Down\""));
     }
 
     #[tokio::test]

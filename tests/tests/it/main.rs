@@ -20,3 +20,5 @@ mod program_faults;
 mod real_prometheus;
 mod promtool;
 mod rule_files;
+mod prometheus_over_frames;
+mod prometheus_arithmetic;

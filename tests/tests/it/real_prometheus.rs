@@ -1,10 +1,6 @@
-//! A real Prometheus that scrapes the simulator: Debian's package, as a child process on a port of its own.
+//! A real Prometheus that scrapes the simulator.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,93 +8,34 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use operator_core::{Part, Scope, StoreMetrics, Subject, SubjectExt};
+use operator_tests::{Prometheus, Setup};
 use operator_tikv::http::{
     HttpRequest, HttpResponse, ReqwestTransport, Transport, TransportError, TransportErrorKind,
 };
 use operator_tikv::metrics::MetricsOrigin;
-use operator_tikv::prometheus::{Client, PrometheusConfig, QueryResult, StoreMetric, StoreQueries};
+use operator_tikv::prometheus::{Client, QueryResult, StoreMetric, StoreQueries};
 use operator_tikv::{TikvConfig, TikvSubject, signals};
 use serde_json::Value;
 use tikv_simulator::{Config, Scenario, Server};
-use tokio::process::{Child, Command};
 
 use crate::program::{PATIENCE, Run, operator};
 
 /// Rates over so long, of samples a second apart.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// A Prometheus that ends, with its data, when it is dropped.
-struct Prometheus {
-    child: Child,
-    url: String,
-    folder: PathBuf,
-}
-
-impl Prometheus {
-    /// One that scrapes `targets` every second; `None`, and said so, on a machine without the program.
-    async fn start(targets: &[String]) -> Option<Self> {
-        let folder = std::env::temp_dir().join(format!("operator-prometheus-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let config = folder.join("prometheus.yml");
-        let targets = serde_json::to_string(targets).unwrap();
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n  - job_name: tikv\n    static_configs: [{{targets: {targets}}}]\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let started = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=error")
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn();
-        let child = match started {
-            Ok(child) => child,
-            Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
-                panic!("CI installs Prometheus, but: {error}")
-            }
-            Err(error) => {
-                // Not by a macro, whose output the harness keeps to itself when a test passes.
-                let _ = writeln!(std::io::stderr(), "SKIPPED: no `prometheus` here: {error}");
-                return None;
-            }
-        };
-        Some(Self { child, url: format!("http://127.0.0.1:{port}"), folder })
-    }
-
-    fn config(&self) -> PrometheusConfig {
-        PrometheusConfig::new(self.url.parse().unwrap())
-    }
-
-    /// Waits until it has scraped every target for longer than the window.
-    async fn warm(&self, targets: usize) {
-        let client = self.config().client().unwrap();
-        let enough = WINDOW.as_secs() + 1;
-        let query = format!("count(count_over_time(up[1m]) > {enough}) == {targets}");
-        let started = Instant::now();
-        loop {
-            if let Ok(answer) = client.vector(&query).await
-                && !answer.data.samples.is_empty()
-            {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "Prometheus does not scrape");
-            tokio::time::sleep(Duration::from_millis(200)).await;
+/// Waits until it has scraped every target for longer than the window.
+async fn warm(client: &Client, targets: usize) {
+    let enough = WINDOW.as_secs() + 1;
+    let query = format!("count(count_over_time(up[1m]) > {enough}) == {targets}");
+    let started = Instant::now();
+    loop {
+        if let Ok(answer) = client.vector(&query).await
+            && !answer.data.samples.is_empty()
+        {
+            return;
         }
-    }
-
-    async fn kill(&mut self) {
-        self.child.kill().await.unwrap();
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.start_kill();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        assert!(started.elapsed() < PATIENCE, "Prometheus does not scrape");
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -131,18 +68,20 @@ impl Transport for Spy {
     }
 }
 
-fn queries() -> StoreQueries {
+pub(crate) fn queries() -> StoreQueries {
     StoreQueries::default().with_window(WINDOW)
 }
 
-/// What Prometheus says at the moments at which the subject's queries were evaluated, by field and instance.
-async fn evaluated(client: &Client, spy: &Spy) -> BTreeMap<(String, String), f64> {
+/// What Prometheus says, by field and instance, each query at a moment of its own.
+pub(crate) async fn evaluated(
+    client: &Client,
+    queries: &StoreQueries,
+    at: impl Fn(&str) -> DateTime<Utc>,
+) -> BTreeMap<(String, String), f64> {
     let mut values = BTreeMap::new();
     for metric in StoreMetric::ALL {
-        let query = queries().query(metric).to_string();
-        let at = spy.evaluated.lock().unwrap().get(&query).copied();
-        let at = at.unwrap_or_else(|| panic!("{query} was not asked"));
-        let QueryResult::Vector(vector) = client.query_at(&query, at).await.unwrap().data else {
+        let query = queries.query(metric).to_string();
+        let QueryResult::Vector(vector) = client.query_at(&query, at(&query)).await.unwrap().data else {
             panic!("{query} is no vector")
         };
         for one in vector.samples {
@@ -154,6 +93,20 @@ async fn evaluated(client: &Client, spy: &Spy) -> BTreeMap<(String, String), f64
     values
 }
 
+/// The values of a store, by field.
+pub(crate) fn fields(ours: &StoreMetrics) -> [(&'static str, Option<f64>); 7] {
+    let whole = |value: Option<u64>| value.map(|value| value as f64);
+    [
+        ("qps", ours.qps),
+        ("latency_p99", ours.latency_p99.map(|p99| p99.as_secs_f64())),
+        ("diskused", whole(ours.disk_used_bytes)),
+        ("diskavailable", whole(ours.disk_available_bytes)),
+        ("diskcapacity", whole(ours.disk_capacity_bytes)),
+        ("cpu", ours.cpu_cores),
+        ("memory", whole(ours.memory_bytes)),
+    ]
+}
+
 /// What differs between our metrics and Prometheus' own values, which are to be the same to the last bit.
 fn differences(
     metrics: &[StoreMetrics],
@@ -162,17 +115,7 @@ fn differences(
 ) -> Vec<String> {
     let mut found = Vec::new();
     for ours in metrics {
-        let whole = |value: Option<u64>| value.map(|value| value as f64);
-        let fields = [
-            ("qps", ours.qps),
-            ("latency_p99", ours.latency_p99.map(|p99| p99.as_secs_f64())),
-            ("diskused", whole(ours.disk_used_bytes)),
-            ("diskavailable", whole(ours.disk_available_bytes)),
-            ("diskcapacity", whole(ours.disk_capacity_bytes)),
-            ("cpu", ours.cpu_cores),
-            ("memory", whole(ours.memory_bytes)),
-        ];
-        for (field, ours_is) in fields {
+        for (field, ours_is) in fields(ours) {
             let instance = instances[&ours.store_id.0].clone();
             let theirs = theirs.get(&(field.to_owned(), instance)).copied();
             // A `Duration` counts nanoseconds.
@@ -188,25 +131,16 @@ fn differences(
     found
 }
 
-async fn metrics_of(args: &[&str]) -> (Run, Vec<StoreMetrics>) {
-    let run = operator([args, &["metrics", "-o", "json"]].concat()).await;
-    let metrics = serde_json::from_value(run.json()).unwrap();
-    (run, metrics)
+/// Which store is which `instance`.
+pub(crate) async fn instances(config: &TikvConfig) -> BTreeMap<u64, String> {
+    let stores = TikvSubject::new(config.clone()).unwrap().stores().await.unwrap();
+    stores.iter().map(|store| (store.id.0, store.status_address.clone().unwrap())).collect()
 }
 
-#[tokio::test]
-async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_its_death() {
-    let server = Server::start(Config::new(Scenario::Healthy).shown_at(Utc::now()), 1.0).await.unwrap();
-    let pd = server.pd_urls().join(",");
-    let config: TikvConfig = pd.parse().unwrap();
-    let stores = TikvSubject::new(config.clone()).unwrap().stores().await.unwrap();
-    let instances: BTreeMap<u64, String> =
-        stores.iter().map(|store| (store.id.0, store.status_address.clone().unwrap())).collect();
-    let targets: Vec<_> = instances.values().cloned().collect();
-    let Some(mut prometheus) = Prometheus::start(&targets).await else { return };
-    prometheus.warm(targets.len()).await;
-
-    // Exactly: at the same moments, the same bits. A sample that is being written meanwhile may be seen once only.
+/// At the same moments, the same bits; the subject that was asked. A sample that is being written meanwhile may be seen
+/// once only.
+pub(crate) async fn agrees_exactly(config: TikvConfig, prometheus: &Prometheus) -> TikvSubject {
+    let instances = instances(&config).await;
     let spy = Arc::new(Spy {
         network: ReqwestTransport::new(None, Duration::from_secs(3)).unwrap(),
         evaluated: Mutex::default(),
@@ -219,15 +153,37 @@ async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_i
         let reading = subject.measure().await.unwrap();
         assert!(matches!(reading.origin, MetricsOrigin::Prometheus(_)), "{reading:?}");
         assert_eq!((reading.metrics.len(), &*reading.warnings), (3, &[][..]));
-        differ = differences(&reading.metrics, &instances, &evaluated(&client, &spy).await);
+        let moments = spy.evaluated.lock().unwrap().clone();
+        let moment = |query: &str| *moments.get(query).unwrap_or_else(|| panic!("{query} was not asked"));
+        differ = differences(&reading.metrics, &instances, &evaluated(&client, &queries(), moment).await);
         if differ.is_empty() {
-            break;
+            return subject;
         }
     }
-    assert!(differ.is_empty(), "{differ:?}");
+    panic!("{differ:?}")
+}
+
+pub(crate) async fn metrics_of(args: &[&str]) -> (Run, Vec<StoreMetrics>) {
+    let run = operator([args, &["metrics", "-o", "json"]].concat()).await;
+    let metrics = serde_json::from_value(run.json()).unwrap();
+    (run, metrics)
+}
+
+#[tokio::test]
+async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_its_death() {
+    let server = Server::start(Config::new(Scenario::Healthy).shown_at(Utc::now()), 1.0).await.unwrap();
+    let pd = server.pd_urls().join(",");
+    let config: TikvConfig = pd.parse().unwrap();
+    let targets: Vec<_> = instances(&config).await.into_values().collect();
+    let setup = Setup { targets: targets.clone(), ..Setup::default() };
+    let Some(mut prometheus) = Prometheus::start(setup).await.unwrap() else { return };
+    let client = prometheus.config().client().unwrap();
+    warm(&client, targets.len()).await;
+
+    let subject = agrees_exactly(config, &prometheus).await;
 
     // The program, through both.
-    let url = prometheus.url.clone();
+    let url = prometheus.url().to_owned();
     let through = ["--pd", &pd, "--prometheus", &url, "--prometheus-window", "10s"];
     let (run, by_prometheus) = metrics_of(&through).await;
     assert_eq!(run.stderr, "");
@@ -239,25 +195,25 @@ async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_i
         assert!(age.num_seconds() < 20, "{age:?}");
     }
     let table = operator([&through[..], &["metrics"]].concat()).await;
-    assert!(table.stdout.contains(&format!("Told by the Prometheus at {}", prometheus.url)), "{table:?}");
+    assert!(table.stdout.contains(&format!("Told by the Prometheus at {}", prometheus.url())), "{table:?}");
     let answer =
-        operator(["--prometheus", &prometheus.url, "query", "count(up == 1)", "-o", "json"]).await.json();
+        operator(["--prometheus", prometheus.url(), "query", "count(up == 1)", "-o", "json"]).await.json();
     assert_eq!(answer["result"][0]["value"][1], "3");
-    let refused = operator(["--prometheus", &prometheus.url, "query", "up{"]).await;
+    let refused = operator(["--prometheus", prometheus.url(), "query", "up{"]).await;
     refused.failed(1, &["bad_data", "parse error"]);
 
     // Its death.
-    prometheus.kill().await;
+    prometheus.kill().await.unwrap();
     let (run, fallen_back) = metrics_of(&through).await;
     assert!(run.stderr.contains("told by the stores themselves instead of Prometheus"), "{run:?}");
-    assert!(run.stderr.contains(&prometheus.url), "{run:?}");
+    assert!(run.stderr.contains(prometheus.url()), "{run:?}");
     agree(&fallen_back, &by_stores);
     let table = operator([&through[..], &["metrics"]].concat()).await;
     assert!(table.stdout.contains("Told by the stores themselves."), "{table:?}");
     let observation = subject.observe(&Scope::of([Part::Metrics, Part::Signals])).await.unwrap();
     let told = |name| observation.signals_named(name).next().map(|signal| signal.value.to_string());
     assert_eq!(told(signals::METRICS_SOURCE).as_deref(), Some("the stores themselves"));
-    assert!(told(signals::METRICS_FALLBACK).unwrap().contains(&prometheus.url), "{observation:?}");
+    assert!(told(signals::METRICS_FALLBACK).unwrap().contains(prometheus.url()), "{observation:?}");
     assert_eq!(observation.metrics.unwrap().len(), 3);
 }
 
