@@ -10,6 +10,7 @@ pub mod prometheus;
 pub mod rules;
 pub mod scrape;
 pub mod metrics;
+pub mod log;
 pub mod signals;
 pub mod invariants;
 mod subject;

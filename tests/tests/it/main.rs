@@ -14,6 +14,7 @@ mod elections;
 mod region_walks;
 mod costs;
 mod scenarios;
+mod logs;
 mod program;
 mod program_simulated;
 mod program_faults;

@@ -1,0 +1,269 @@
+//! Entries one after the other, each with the lines that belong to it, of one file or of several in the order of time.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
+use super::files::Input;
+use super::filter::Filter;
+use super::line::{Entry, ParseLineError, parse_line};
+use super::scan::start_of;
+
+/// What all files of a merge may take in memory for their buffers.
+const BUFFERS: usize = 4 * 1024 * 1024;
+
+/// The lines of an entry, or lines that belong to none.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Group<'a> {
+    /// The number of the first line, from 1, if it is known.
+    pub line: Option<u64>,
+    /// The first line, without its end.
+    pub head: &'a [u8],
+    /// Those after it, with their ends.
+    pub continuation: &'a [u8],
+}
+
+impl<'a> Group<'a> {
+    /// The entry.
+    ///
+    /// # Errors
+    /// If the first line begins none.
+    pub fn entry(&self) -> Result<Entry<'a>, ParseLineError> {
+        parse_line(self.head)
+    }
+}
+
+/// Reads entries.
+pub struct Entries {
+    blocks: Blocks<Box<dyn Read + Send>>,
+    /// How much of the block was taken, and how long it is.
+    at: usize,
+    end: usize,
+    number: Option<u64>,
+    lines: Lines,
+}
+
+/// The lines of one entry.
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    head: usize,
+    number: Option<u64>,
+}
+
+impl Entries {
+    /// Of a file, or of the standard input (`-`); what is earlier than the filter's `since` is left out where that
+    /// spares reading it.
+    ///
+    /// # Errors
+    /// If it cannot be opened or is no text.
+    pub fn open(path: &Path, filter: &Filter) -> io::Result<Self> {
+        Self::with_buffer(path, filter, BUFFER)
+    }
+
+    fn with_buffer(path: &Path, filter: &Filter, size: usize) -> io::Result<Self> {
+        let mut input = Input::open(path)?;
+        let start = start_of(&mut input, filter)?;
+        let input: Box<dyn Read + Send> = match input {
+            Input::Stream(stream) => stream,
+            Input::File(mut file) => {
+                file.seek(SeekFrom::Start(start))?;
+                Box::new(file)
+            }
+        };
+        Ok(Self::new(input, (start == 0).then_some(1), size))
+    }
+
+    /// Of some text whose first line has this number.
+    pub fn of(input: impl Read + Send + 'static, number: Option<u64>) -> Self {
+        Self::new(Box::new(input), number, BUFFER)
+    }
+
+    fn new(input: Box<dyn Read + Send>, number: Option<u64>, size: usize) -> Self {
+        Self { blocks: Blocks::with_buffer(input, size), at: 0, end: 0, number, lines: Lines::default() }
+    }
+
+    /// How many bytes were read, and how many lines were cut.
+    pub fn read(&self) -> (u64, u64) {
+        (self.blocks.bytes, self.blocks.cut)
+    }
+
+    /// Goes on to the next entry, which [`group`](Self::group) then is; whether there is one.
+    ///
+    /// # Errors
+    /// What reading comes to; what was read before has been told.
+    pub fn advance(&mut self) -> io::Result<bool> {
+        self.lines.bytes.clear();
+        loop {
+            if self.at >= self.end {
+                // What comes before an error is told first.
+                match self.blocks.next() {
+                    Ok(Some(block)) => (self.at, self.end) = (0, block.len()),
+                    Ok(None) => return Ok(!self.lines.bytes.is_empty()),
+                    Err(_) if !self.lines.bytes.is_empty() => return Ok(true),
+                    Err(error) => return Err(error),
+                }
+            }
+            let rest = self.blocks.block().get(self.at..self.end).unwrap_or_default();
+            let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let line = rest.get(..length).unwrap_or_default();
+            let begins = begins_entry(line);
+            if self.lines.bytes.is_empty() {
+                self.lines.head = length;
+                self.lines.number = self.number;
+            } else if begins {
+                return Ok(true);
+            }
+            // Of what belongs to an entry not more is kept than of a line.
+            if self.lines.bytes.len() < LONGEST_LINE {
+                self.lines.bytes.extend_from_slice(line);
+            }
+            self.at += length;
+            self.number = self.number.map(|number| number + 1);
+        }
+    }
+
+    /// The entry that [`advance`](Self::advance) went to.
+    pub fn group(&self) -> Group<'_> {
+        let (head, continuation) =
+            self.lines.bytes.split_at_checked(self.lines.head).unwrap_or((&self.lines.bytes, &[]));
+        let head = head.strip_suffix(b"\n").unwrap_or(head);
+        Group { line: self.lines.number, head, continuation }
+    }
+}
+
+/// Whether a line is one with a time, so that it belongs to no other.
+fn begins_entry(line: &[u8]) -> bool {
+    match line.first() {
+        Some(b'[' | b'{') => parse_line(line).map_or_else(|error| error.has_time, |_| true),
+        _ => false,
+    }
+}
+
+/// Several files, whose entries come in the order of time. Within a file they keep their order, whatever its clock did.
+pub struct Merge {
+    files: Vec<Merged>,
+    current: Option<usize>,
+    failed: Vec<(PathBuf, io::Error)>,
+}
+
+struct Merged {
+    path: PathBuf,
+    entries: Entries,
+    /// Of the entry that waits; none at the end.
+    time: Option<DateTime<Utc>>,
+}
+
+impl Merge {
+    /// Opens all of them; those that cannot be opened are told by [`failed`](Self::failed).
+    pub fn open(paths: &[PathBuf], filter: &Filter) -> Self {
+        let size = (BUFFERS / paths.len().max(1)).clamp(4 * 1024, BUFFER);
+        let mut merge = Self { files: Vec::new(), current: None, failed: Vec::new() };
+        for path in paths {
+            match Entries::with_buffer(path, filter, size) {
+                Ok(entries) => {
+                    merge.files.push(Merged { path: path.clone(), entries, time: None });
+                    merge.advance_file(merge.files.len() - 1);
+                }
+                Err(error) => merge.failed.push((path.clone(), error)),
+            }
+        }
+        merge
+    }
+
+    fn advance_file(&mut self, index: usize) {
+        let Some(file) = self.files.get_mut(index) else { return };
+        match file.entries.advance() {
+            // Lines without a time follow what came before them.
+            Ok(true) => {
+                let time = file.entries.group().entry().map(|entry| entry.time.utc()).ok();
+                file.time = time.or(file.time).or(Some(DateTime::<Utc>::MIN_UTC));
+            }
+            Ok(false) => file.time = None,
+            Err(error) => {
+                file.time = None;
+                self.failed.push((file.path.clone(), error));
+            }
+        }
+    }
+
+    /// Goes on to the next entry; whether there is one.
+    pub fn advance(&mut self) -> bool {
+        if let Some(index) = self.current {
+            self.advance_file(index);
+        }
+        let waiting = self.files.iter().enumerate().filter_map(|(index, file)| Some((file.time?, index)));
+        self.current = waiting.min().map(|(_, index)| index);
+        self.current.is_some()
+    }
+
+    /// The entry that [`advance`](Self::advance) went to, and the file in which it stands.
+    pub fn group(&self) -> Option<(&Path, Group<'_>)> {
+        let file = self.files.get(self.current?)?;
+        Some((&file.path, file.entries.group()))
+    }
+
+    /// What could not be opened or read to its end, so far.
+    pub fn failed(&self) -> &[(PathBuf, io::Error)] {
+        &self.failed
+    }
+
+    /// How many bytes were read, and how many lines were cut.
+    pub fn read(&self) -> (u64, u64) {
+        let each = self.files.iter().map(|file| file.entries.read());
+        each.fold((0, 0), |(bytes, cut), (more_bytes, more_cut)| (bytes + more_bytes, cut + more_cut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(second: u32, message: &str) -> String {
+        format!("[2026/11/22 02:43:{second:02}.000 +00:00] [INFO] [a.rs:1] [{message}]\n")
+    }
+
+    #[test]
+    fn what_belongs_to_an_entry_comes_with_it() {
+        let text = format!("torn\n{}  at a\n\n{}{}[2026/11/22 02:43:01.000 +00:00] [broken", line(1, "a"), line(2, "b"), line(3, "c"));
+        let mut entries = Entries::new(Box::new(io::Cursor::new(text.into_bytes())), Some(1), 10);
+        let mut seen = Vec::new();
+        while entries.advance().unwrap() {
+            let group = entries.group();
+            let message = group.entry().map(|entry| entry.message.text().into_owned()).ok();
+            seen.push((group.line, message, String::from_utf8_lossy(group.continuation).into_owned()));
+        }
+        let expected = [(1, None, ""), (2, Some("a"), "  at a\n\n"), (5, Some("b"), ""), (6, Some("c"), ""), (7, None, "")];
+        let expected = expected.map(|(line, message, more)| (Some(line), message.map(str::to_owned), more.to_owned()));
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn files_are_merged_by_time_and_each_keeps_its_order() {
+        let directory = std::env::temp_dir().join(format!("operator-merge-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str, text: String| {
+            let path = directory.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        // The clock of the second went back.
+        let paths = [
+            path("a", line(1, "a1") + "  more\n" + &line(4, "a4") + &line(9, "a9")),
+            path("b", line(2, "b2") + &line(7, "b7") + &line(3, "b3") + &line(8, "b8")),
+            directory.join("missing"),
+        ];
+        let mut merge = Merge::open(&paths, &Filter::default());
+        let mut seen = Vec::new();
+        while merge.advance() {
+            let (_, group) = merge.group().unwrap();
+            seen.push(group.entry().unwrap().message.text().into_owned());
+        }
+        assert_eq!(seen, ["a1", "b2", "a4", "b7", "b3", "b8", "a9"]);
+        assert_eq!(merge.failed().len(), 1);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

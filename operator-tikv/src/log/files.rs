@@ -1,0 +1,218 @@
+//! Which files there are, in which order, and what is in them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+/// Where lines come from.
+pub(super) enum Input {
+    /// A plain file, in which one can jump.
+    File(File),
+    /// Anything else, which is read from its beginning: compressed, a pipe.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl Input {
+    /// Opens a file; `-` is the standard input. What is compressed is known by its first bytes.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stream(Box::new(io::stdin())));
+        }
+        let mut file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Self::Stream(Box::new(file)));
+        }
+        let mut magic = Vec::with_capacity(4);
+        (&mut file).take(4).read_to_end(&mut magic)?;
+        file.rewind()?;
+        match magic.as_slice() {
+            [0x1F, 0x8B, ..] => Ok(Self::Stream(Box::new(MultiGzDecoder::new(file)))),
+            [0x28, 0xB5, 0x2F, 0xFD] => Ok(Self::Stream(Box::new(Zstd::new(file)))),
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "it is UTF-16: convert it with `iconv -f UTF-16`"))
+            }
+            _ => Ok(Self::File(file)),
+        }
+    }
+}
+
+/// Frames of zstd, one after the other.
+struct Zstd(Option<ruzstd::decoding::StreamingDecoder<File, ruzstd::decoding::FrameDecoder>>, Option<File>);
+
+impl Zstd {
+    fn new(file: File) -> Self {
+        Self(None, Some(file))
+    }
+
+    fn next_frame(&mut self) -> io::Result<bool> {
+        let Some(mut file) = self.1.take() else { return Ok(false) };
+        if file.stream_position()? >= file.metadata()?.len() {
+            return Ok(false);
+        }
+        self.0 = Some(ruzstd::decoding::StreamingDecoder::new(file).map_err(io::Error::other)?);
+        Ok(true)
+    }
+}
+
+impl Read for Zstd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(frame) = &mut self.0 {
+                let count = frame.read(buffer)?;
+                if count > 0 || buffer.is_empty() {
+                    return Ok(count);
+                }
+                self.1 = self.0.take().map(ruzstd::decoding::StreamingDecoder::into_inner);
+            }
+            if !self.next_frame()? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+/// The files that `paths` stand for: of a directory those whose name says that they are logs, rotated ones before those
+/// that replaced them. What does not exist stays in the list, and is missed when it is opened.
+///
+/// # Errors
+/// If a directory cannot be listed.
+pub fn log_files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let listed = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut listed = listed.collect::<io::Result<Vec<_>>>()?;
+        listed.retain(|path| path.is_file() && Rotated::of(path).is_some());
+        listed.sort();
+        files.extend(listed);
+    }
+    // Sets in the order in which they were named, each from its oldest file to its newest.
+    let mut sets: Vec<(PathBuf, Vec<(Rotated, PathBuf)>)> = Vec::new();
+    for file in files {
+        let rotated = Rotated::of(&file).unwrap_or_else(|| Rotated { set: file.clone(), age: Age::Current });
+        match sets.iter_mut().find(|(set, _)| *set == rotated.set) {
+            Some((_, members)) => members.push((rotated, file)),
+            None => sets.push((rotated.set.clone(), vec![(rotated, file)])),
+        }
+    }
+    for (_, members) in &mut sets {
+        members.sort_by(|(a, _), (b, _)| a.age.cmp(&b.age));
+    }
+    Ok(sets.into_iter().flat_map(|(_, members)| members).map(|(_, file)| file).collect())
+}
+
+/// Which set of files a log belongs to, and how old it is in there.
+#[derive(Debug, PartialEq, Eq)]
+struct Rotated {
+    set: PathBuf,
+    age: Age,
+}
+
+/// In the order of time.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Age {
+    /// `tikv.log.2`: the greater, the older.
+    Numbered(std::cmp::Reverse<u64>),
+    /// `tikv-2026-11-22T02-43-46.081.log`
+    Dated(String),
+    Current,
+}
+
+impl Rotated {
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+        let (stem, age) = match plain.strip_suffix(".log") {
+            Some(stem) => match dated_at(stem) {
+                Some(at) => {
+                    (stem.get(..at)?, Age::Dated(stem.get(at + 1..)?.to_owned()))
+                }
+                None => (stem, Age::Current),
+            },
+            None => {
+                let (stem, number) = plain.rsplit_once(".log.")?;
+                (stem, Age::Numbered(std::cmp::Reverse(number.parse().ok()?)))
+            }
+        };
+        Some(Self { set: path.with_file_name(format!("{stem}.log")), age })
+    }
+}
+
+/// Where a hyphen stands before something like a date.
+fn dated_at(stem: &str) -> Option<usize> {
+    stem.match_indices('-').map(|(at, _)| at).find(|at| stem.get(at + 1..).is_some_and(is_date))
+}
+
+/// `2026-11-22T02-43-46.081`, or with other separators.
+fn is_date(text: &str) -> bool {
+    let shape = "dddd-dd-dd";
+    text.len() >= shape.len()
+        && text.chars().zip(shape.chars()).all(|(char, shape)| match shape {
+            'd' => char.is_ascii_digit(),
+            _ => char == shape,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn rotated_files_come_from_the_oldest_to_the_newest() {
+        let names = [
+            "pd.log",
+            "tikv.log",
+            "tikv-2026-11-22T02-43-46.081.log",
+            "my-tikv.log",
+            "tikv-2026-11-21T23-00-00.000.log.gz",
+            "tikv.log.1",
+            "tikv.log.10.zst",
+            "my-tikv-2026-11-21T23-00-00.000.log",
+        ];
+        let files = log_files(&names.map(PathBuf::from)).unwrap();
+        let expected = [
+            "pd.log",
+            "tikv.log.10.zst",
+            "tikv.log.1",
+            "tikv-2026-11-21T23-00-00.000.log.gz",
+            "tikv-2026-11-22T02-43-46.081.log",
+            "tikv.log",
+            "my-tikv-2026-11-21T23-00-00.000.log",
+            "my-tikv.log",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn compressed_files_are_known_by_their_bytes_and_may_have_several_parts() {
+        let path = std::env::temp_dir().join(format!("operator-files-{}", std::process::id()));
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let mut text = String::new();
+            let result = match Input::open(&path)? {
+                Input::File(mut file) => file.read_to_string(&mut text),
+                Input::Stream(mut stream) => stream.read_to_string(&mut text),
+            };
+            result.map(|_| text)
+        };
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"one\n").unwrap();
+        let gzip = gzip.finish().unwrap();
+        assert_eq!(read(&[gzip.clone(), gzip.clone()].concat()).unwrap(), "one\none\n");
+        assert!(read(&gzip[..gzip.len() - 4]).is_err());
+        let zstd = ruzstd::encoding::compress_to_vec(&b"two\n"[..], ruzstd::encoding::CompressionLevel::Fastest);
+        assert_eq!(read(&[zstd.clone(), zstd.clone()].concat()).unwrap(), "two\ntwo\n");
+        assert!(read(&zstd[..zstd.len() - 2]).is_err());
+        assert_eq!(read(b"three\n").unwrap(), "three\n");
+        assert_eq!(read(b"").unwrap(), "");
+        assert!(read(b"\xFF\xFEx\0").unwrap_err().to_string().contains("UTF-16"));
+        fs::remove_file(&path).unwrap();
+    }
+}

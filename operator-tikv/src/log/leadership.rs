@@ -1,0 +1,247 @@
+//! What a line tells of leadership. Every form is listed with a line of its own in `docs/logs.md`.
+
+use std::borrow::Cow;
+
+use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, RegionId, StoreId};
+use serde::Serialize;
+
+use super::line::{Entry, parse_line};
+use super::text::number;
+use super::time::Time;
+
+/// A [`LeadershipChange`] that borrows from its line, and is the same in JSON: of what is only passed on, nothing is
+/// allocated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Leadership<'a> {
+    /// When, as the line says.
+    pub at: Time,
+    /// What happened.
+    pub kind: Kind,
+    /// The raft group.
+    pub region_id: Option<RegionId>,
+    /// The peer that says so.
+    pub peer_id: Option<PeerId>,
+    /// The raft term.
+    pub term: Option<u64>,
+    /// What the peer was before.
+    pub from_role: Option<Cow<'a, str>>,
+    /// The peer at the other end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_peer_id: Option<PeerId>,
+    /// The store that led.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_store: Option<StoreId>,
+    /// The store that leads now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_store: Option<StoreId>,
+    /// The member of PD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<Cow<'a, str>>,
+    /// Where in the program.
+    pub source: Cow<'a, str>,
+    /// The log file.
+    pub file: &'a str,
+    /// The line in the file, from 1, if it is known.
+    pub line: Option<u64>,
+}
+
+impl Leadership<'_> {
+    /// The same, to keep.
+    pub fn to_owned(&self) -> LeadershipChange {
+        let mut change =
+            LeadershipChange::new(self.at.utc(), self.kind, self.source.clone(), self.file, self.line);
+        change.region_id = self.region_id;
+        change.peer_id = self.peer_id;
+        change.term = self.term;
+        change.from_role = self.from_role.clone().map(Cow::into_owned);
+        change.other_peer_id = self.other_peer_id;
+        change.from_store = self.from_store;
+        change.to_store = self.to_store;
+        change.member = self.member.clone().map(Cow::into_owned);
+        change
+    }
+}
+
+/// Whether a line can tell of leadership, by a look at where its source and its message stand, which costs nothing
+/// beside finding the line's end. A line that looks unlike others is not refused. `votes`: see
+/// [`is_vote`](Kind::is_vote).
+pub fn may_tell(line: &[u8], votes: bool) -> bool {
+    let laid_out = line.get(31..34) == Some(b"] [");
+    let source = match (line.get(38..41), line.get(39..42)) {
+        (Some(b"] ["), _) if laid_out => line.get(41..),
+        (_, Some(b"] [")) if laid_out => line.get(42..),
+        _ => return matches!(line.first(), Some(b'[' | b'{')),
+    };
+    let Some(source) = source else { return false };
+    // Beyond the line's number in the source: `raft.rs:1271] ["`.
+    let message = |name: usize| {
+        let rest = source.get(name..).unwrap_or_default();
+        let end = rest.iter().take(8).position(|byte| *byte == b']')?;
+        rest.get(end..)?.strip_prefix(b"] [\"")
+    };
+    match source.first_chunk() {
+        Some(b"raft.rs:") => match message(8).and_then(<[u8]>::first_chunk) {
+            Some(b"be" | b"st" | b"[t") => true,
+            Some(b"br" | b"re" | b"[l") => votes,
+            _ => false,
+        },
+        Some(b"peer.rs:") => message(8).is_some_and(|message| message.starts_with(b"leader missing")),
+        Some(b"server.g" | b"region.g") => true,
+        Some(b"<unknown") => true,
+        _ => false,
+    }
+}
+
+/// What a line tells of leadership, if it does. `file` and `number` are passed on.
+pub fn leadership_of_line<'a>(line: &'a [u8], file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
+    leadership_of(&parse_line(line).ok()?, file, number)
+}
+
+/// What an entry tells of leadership, if it does. `file` and `number` are passed on.
+pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
+    let message = entry.message.inner();
+    let source = entry.source.inner();
+    let form = match source.split(|byte| *byte == b':').next()? {
+        b"raft.rs" => of_raft(message)?,
+        b"peer.rs" => of_peer(message)?,
+        b"server.go" => of_pd(message)?,
+        b"region.go" if message == b"leader changed" => Kind::LeaderReported.into(),
+        b"<unknown>" => of_raft(message).or_else(|| of_peer(message))?,
+        _ => return None,
+    };
+    let mut told = Leadership {
+        at: entry.time,
+        kind: form.kind,
+        region_id: None,
+        peer_id: None,
+        term: form.term,
+        from_role: None,
+        other_peer_id: form.other.map(PeerId),
+        from_store: None,
+        to_store: None,
+        member: None,
+        source: entry.source.text(),
+        file,
+        line: number,
+    };
+    let is_report = told.kind == Kind::LeaderReported;
+    for (name, value) in entry.fields() {
+        match name.inner() {
+            b"region_id" | b"region-id" => told.region_id = value.number().map(RegionId),
+            b"raft_id" | b"peer_id" => told.peer_id = value.number().map(PeerId),
+            b"term" => told.term = value.number(),
+            b"from_role" => told.from_role = Some(value.text()),
+            b"from" if is_report => told.from_store = value.number().map(StoreId),
+            b"to" if is_report => told.to_store = value.number().map(StoreId),
+            b"from" if told.kind.is_vote() => told.other_peer_id = value.number().map(PeerId),
+            b"vote" if told.kind == Kind::VoteReceived && value.inner() == b"false" => {
+                told.kind = Kind::RefusalReceived;
+            }
+            b"campaign-leader-name" | b"leader-name" | b"old-pd-leader-name" => told.member = Some(value.text()),
+            b"pd-leader" => told.member = member_name(&value.text()).map(Cow::Owned),
+            _ => {}
+        }
+    }
+    Some(told)
+}
+
+/// A message that was recognised, and what it says beside the fields.
+struct Form {
+    kind: Kind,
+    term: Option<u64>,
+    other: Option<u64>,
+}
+
+impl From<Kind> for Form {
+    fn from(kind: Kind) -> Self {
+        Self { kind, term: None, other: None }
+    }
+}
+
+/// The raft layer's own messages (raft-rs, `raft.rs`).
+fn of_raft(message: &[u8]) -> Option<Form> {
+    const TO: (&[u8], Kind) = (b"starts to transfer leadership to ", Kind::TransferStarted);
+    const ABORTED: (&[u8], Kind) = (b"abort previous transferring leadership to ", Kind::TransferAborted);
+    const FROM: (&[u8], Kind) = (b"received MsgTimeoutNow from ", Kind::TransferReceived);
+    const HIGHER: &[u8] = b"received a message with higher term from ";
+
+    if let Some(became) = message.strip_prefix(b"became ") {
+        let end = memchr::memchr(b' ', became)?;
+        let (role, rest) = became.split_at_checked(end)?;
+        let kind = match role {
+            b"leader" => Kind::BecameLeader,
+            b"follower" => Kind::BecameFollower,
+            b"candidate" => Kind::BecameCandidate,
+            b"pre-candidate" => Kind::BecamePreCandidate,
+            _ => return None,
+        };
+        let term = number(rest.strip_prefix(b" at term ")?)?;
+        return Some(Form { term: Some(term), ..kind.into() });
+    }
+    if let Some(rest) = message.strip_prefix(b"[term ") {
+        let (term, rest) = leading_number(rest)?;
+        let rest = rest.strip_prefix(b"] ")?;
+        return [TO, ABORTED, FROM].into_iter().find_map(|(words, kind)| {
+            let (other, rest) = leading_number(rest.strip_prefix(words)?)?;
+            let complete = rest.is_empty() || (kind == Kind::TransferReceived && rest.starts_with(b" and starts"));
+            complete.then_some(Form { kind, term: Some(term), other: Some(other) })
+        });
+    }
+    if message.starts_with(b"[logterm: ") {
+        return [
+            (&b"] cast vote for "[..], Kind::VoteGranted),
+            (b"] rejected vote from ", Kind::VoteRefused),
+            (b"] ignored vote from ", Kind::VoteIgnored),
+        ]
+        .into_iter()
+        .find_map(|(words, kind)| {
+            let at = memchr::memmem::find(message, words)?;
+            let (other, _) = leading_number(message.get(at + words.len()..)?)?;
+            Some(Form { other: Some(other), ..kind.into() })
+        });
+    }
+    Some(match message {
+        b"starting a new election" => Kind::ElectionStarted.into(),
+        b"stepped down to follower since quorum is not active" => Kind::QuorumLost.into(),
+        b"broadcasting vote request" => Kind::VotesRequested.into(),
+        b"received votes response" => Kind::VoteReceived.into(),
+        _ => Form { other: Some(number(message.strip_prefix(HIGHER)?)?), ..Kind::HigherTermSeen.into() },
+    })
+}
+
+/// The messages of a peer (raftstore, `peer.rs`).
+fn of_peer(message: &[u8]) -> Option<Form> {
+    let missing = message.strip_prefix(b"leader missing longer than ")?;
+    let known = missing.starts_with(b"abnormal_leader_missing_duration")
+        || missing.starts_with(b"max_leader_missing_duration");
+    known.then_some(Kind::LeaderMissing.into())
+}
+
+/// PD's messages about its own leadership (`server.go`).
+fn of_pd(message: &[u8]) -> Option<Form> {
+    Some(Form::from(match message {
+        b"campaign PD leader ok" | b"campaign pd leader ok" => Kind::PdLeaderElected,
+        b"PD leader is ready to serve" => Kind::PdLeaderReady,
+        b"etcd leader changed, resigns pd leadership"
+        | b"no longer a leader because lease has expired, pd leader will step down" => Kind::PdLeaderResigned,
+        b"start to watch pd leader" => Kind::PdLeaderFollowed,
+        b"pd leader has changed, try to re-campaign a pd leader" => Kind::PdLeaderLost,
+        _ => return None,
+    }))
+}
+
+fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(digits)?;
+    Some((number(digits)?, rest))
+}
+
+/// `pd0` of `name:"pd0" member_id:…`
+fn member_name(member: &str) -> Option<String> {
+    let name = member.strip_prefix("name:\"")?;
+    name.split_once('"').map(|(name, _)| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! A file read in pieces of whole lines, on several threads, and what comes of them handed over in the file's order.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
+use super::files::Input;
+
+/// Some whole lines.
+pub(super) struct Piece<'a> {
+    pub(super) lines: &'a [u8],
+    /// The number of the first one, from 1, if it is known.
+    pub(super) number: Option<u64>,
+    /// Whether it is the beginning of what is read.
+    pub(super) is_first: bool,
+}
+
+/// Where to begin, and with how many threads.
+pub(super) struct Plan<'a> {
+    /// In bytes; the beginning of a line.
+    pub(super) start: u64,
+    /// 1 or more.
+    pub(super) threads: usize,
+    /// Counts the bytes that were dealt with.
+    pub(super) done: &'a AtomicU64,
+}
+
+/// Gives every piece to `map`, on any thread, and what that makes of it to `take`, in order, until it breaks. Returns
+/// how many lines were cut.
+pub(super) fn read<T: Send>(
+    input: Input,
+    plan: &Plan<'_>,
+    map: impl Fn(Piece<'_>) -> T + Sync,
+    mut take: impl FnMut(T) -> ControlFlow<()> + Send,
+) -> io::Result<u64> {
+    let number = (plan.start == 0).then_some(1);
+    match input {
+        Input::Stream(stream) => {
+            let mut blocks = Blocks::new(stream);
+            let (mut number, mut is_first) = (number, true);
+            while let Some(lines) = blocks.next()? {
+                let told = map(Piece { lines, number, is_first });
+                number = number.map(|number| number + count(lines));
+                is_first = false;
+                plan.done.fetch_add(lines.len() as u64, Ordering::Relaxed);
+                if take(told).is_break() {
+                    break;
+                }
+            }
+            Ok(blocks.cut)
+        }
+        Input::File(file) => {
+            let size = file.metadata()?.len();
+            let order = Order { turns: Mutex::new(Turns { number, ..Turns::default() }), changed: Condvar::new() };
+            let (next, take) = (AtomicU64::new(0), Mutex::new(take));
+            let work = || {
+                let _alarm = Alarm(&order);
+                let mut buffer = Vec::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let begin = plan.start + index * BUFFER as u64;
+                    if begin >= size {
+                        return;
+                    }
+                    let loaded = load(&file, begin, index == 0, &mut buffer);
+                    plan.done.fetch_add(BUFFER as u64, Ordering::Relaxed);
+                    let (lines, cut) = match loaded {
+                        Ok(loaded) => loaded,
+                        Err(error) => return order.fail(index, error),
+                    };
+                    let lines = buffer.get(lines).unwrap_or_default();
+                    let Some(number) = order.number(index, count(lines), cut) else { return };
+                    let told = map(Piece { lines, number, is_first: index == 0 });
+                    let hand_over = || (take.lock().unwrap_or_else(PoisonError::into_inner))(told);
+                    if order.in_turn(index, hand_over).is_break() {
+                        return;
+                    }
+                }
+            };
+            std::thread::scope(|scope| {
+                for _ in 1..plan.threads {
+                    scope.spawn(work);
+                }
+                work();
+            });
+            let turns = order.turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+            turns.failed.map_or(Ok(turns.cut), Err)
+        }
+    }
+}
+
+/// How many lines these are; the last one may lack its end.
+pub(super) fn count(lines: &[u8]) -> u64 {
+    let ends = memchr::memchr_iter(b'\n', lines).count() as u64;
+    ends + u64::from(lines.last().is_some_and(|byte| *byte != b'\n'))
+}
+
+/// Reads the lines that begin in a piece: where they stand in the buffer, and how many were cut.
+fn load(file: &File, begin: u64, is_first: bool, buffer: &mut Vec<u8>) -> io::Result<(std::ops::Range<usize>, u64)> {
+    // With the byte before, which says whether a line begins here.
+    let before = usize::from(!is_first);
+    buffer.clear();
+    fill(file, begin - before as u64, BUFFER + before, buffer)?;
+    let start = if is_first { Some(0) } else { memchr::memchr(b'\n', buffer).map(|end| end + 1) };
+    let Some(start) = start.filter(|start| *start < buffer.len()) else { return Ok((0..0, 0)) };
+    // The last line goes on in the next piece.
+    let last = memchr::memrchr(b'\n', buffer).map_or(start, |end| (end + 1).max(start));
+    let mut searched = buffer.len();
+    while last < searched && buffer.len() - last <= LONGEST_LINE {
+        let at = begin - before as u64 + buffer.len() as u64;
+        fill(file, at, BUFFER / 4, buffer)?;
+        let fresh = buffer.get(searched..).unwrap_or_default();
+        if fresh.is_empty() {
+            break;
+        }
+        if let Some(end) = memchr::memchr(b'\n', fresh) {
+            buffer.truncate(searched + end + 1);
+            break;
+        }
+        searched = buffer.len();
+    }
+    let line = buffer.get(last..).unwrap_or_default();
+    let cut = line.strip_suffix(b"\n").unwrap_or(line).len() > LONGEST_LINE;
+    if cut {
+        buffer.truncate(last + LONGEST_LINE);
+    }
+    Ok((start..buffer.len(), cut.into()))
+}
+
+/// Appends up to `count` bytes, fewer only at the end of the file.
+fn fill(file: &File, mut at: u64, count: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut filled = buffer.len();
+    buffer.resize(filled + count, 0);
+    while let Some(space) = buffer.get_mut(filled..).filter(|space| !space.is_empty()) {
+        match read_at(file, space, at) {
+            Ok(0) => break,
+            Ok(read) => (filled, at) = (filled + read, at + read as u64),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+/// Who may number its lines next, and who may hand over.
+struct Order {
+    turns: Mutex<Turns>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Turns {
+    numbered: u64,
+    number: Option<u64>,
+    handed_over: u64,
+    stopped: bool,
+    cut: u64,
+    failed: Option<io::Error>,
+}
+
+/// Ends the waiting of the others if one panics.
+struct Alarm<'a>(&'a Order);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+impl Order {
+    fn wait(&self, until: impl Fn(&Turns) -> bool) -> Option<MutexGuard<'_, Turns>> {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.changed.wait_while(turns, |turns| !turns.stopped && !until(turns));
+        Some(wait.unwrap_or_else(PoisonError::into_inner)).filter(|turns| !turns.stopped)
+    }
+
+    /// The number of a piece's first line; none once it is over.
+    fn number(&self, index: u64, lines: u64, cut: u64) -> Option<Option<u64>> {
+        let mut turns = self.wait(|turns| turns.numbered == index)?;
+        let number = turns.number;
+        turns.number = number.map(|number| number + lines);
+        turns.numbered += 1;
+        turns.cut += cut;
+        self.changed.notify_all();
+        Some(number)
+    }
+
+    fn in_turn(&self, index: u64, act: impl FnOnce() -> ControlFlow<()>) -> ControlFlow<()> {
+        let Some(turns) = self.wait(|turns| turns.handed_over == index) else { return ControlFlow::Break(()) };
+        // Others may number their lines meanwhile.
+        drop(turns);
+        let flow = act();
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.handed_over += 1;
+        turns.stopped |= flow.is_break();
+        self.changed.notify_all();
+        flow
+    }
+
+    /// What came before is handed over, and nothing after it.
+    fn fail(&self, index: u64, error: io::Error) {
+        if let Some(mut turns) = self.wait(|turns| turns.handed_over == index) {
+            (turns.stopped, turns.failed) = (true, Some(error));
+            self.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blocks::lines;
+    use super::*;
+
+    /// Numbers and lengths of all lines, and how many were cut.
+    fn seen(input: Input, threads: usize) -> (Vec<(u64, usize)>, u64) {
+        let mut all = Vec::new();
+        let plan = Plan { start: 0, threads, done: &AtomicU64::new(0) };
+        let map = |piece: Piece<'_>| {
+            let numbers = piece.number.unwrap()..;
+            numbers.zip(lines(piece.lines).map(<[u8]>::len)).collect::<Vec<_>>()
+        };
+        let cut = read(input, &plan, map, |some| {
+            all.extend(some);
+            ControlFlow::Continue(())
+        });
+        (all, cut.unwrap())
+    }
+
+    #[test]
+    fn every_line_comes_once_in_order_and_numbered_on_any_number_of_threads() {
+        let path = std::env::temp_dir().join(format!("operator-pieces-{}", std::process::id()));
+        // Lines that end at, before and behind the ends of pieces, longer than a piece, and too long.
+        let mut text = Vec::new();
+        for length in [BUFFER - 1, BUFFER, BUFFER + 1, 0, 3 * BUFFER, LONGEST_LINE, LONGEST_LINE + 1, 5 * LONGEST_LINE, 7]
+        {
+            text.extend(std::iter::repeat_n(b'x', length));
+            text.push(b'\n');
+            text.extend_from_slice(&b"short\n".repeat(length % 11 * 5_000));
+        }
+        text.extend_from_slice(b"last");
+        for text in [&text[..], b"", b"\n", b"a", &text[..BUFFER], &text[..2 * BUFFER + 1]] {
+            std::fs::write(&path, text).unwrap();
+            let expected = seen(Input::Stream(Box::new(std::io::Cursor::new(text.to_vec()))), 1);
+            for threads in [1, 2, 5] {
+                // Not shown if it differs: it is long.
+                assert!(seen(Input::File(File::open(&path).unwrap()), threads) == expected, "{threads} threads");
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_has_enough_ends_it() {
+        let path = std::env::temp_dir().join(format!("operator-pieces-end-{}", std::process::id()));
+        std::fs::write(&path, "x\n".repeat(10 * BUFFER)).unwrap();
+        let mut taken = 0;
+        let plan = Plan { start: 0, threads: 3, done: &AtomicU64::new(0) };
+        let input = Input::File(File::open(&path).unwrap());
+        let ended = read(input, &plan, |_| (), |()| {
+            taken += 1;
+            if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((ended.unwrap(), taken), (0, 4));
+        std::fs::remove_file(&path).unwrap();
+    }
+}

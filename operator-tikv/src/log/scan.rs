@@ -1,0 +1,279 @@
+//! What whole files tell: of leadership, and in numbers.
+
+use std::collections::BTreeMap;
+use std::io::{self, Seek};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+
+use operator_core::LeadershipChangeKind as Kind;
+use serde::Serialize;
+
+use super::blocks::lines;
+use super::files::Input;
+use super::filter::Filter;
+use super::leadership::{Leadership, leadership_of, may_tell};
+use super::level::Level;
+use super::line::{ParseLineError, parse_line};
+use super::pieces::{self, Piece, Plan};
+use super::window::window_start;
+
+/// How to read files.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Scan {
+    /// Which entries are wanted. With [`Filter::since`] what is earlier is not read where that can be spared.
+    pub filter: Filter,
+    /// Also tell of [votes](Kind::is_vote).
+    pub votes: bool,
+    /// Tell only of these kinds, if there are any here.
+    pub kinds: Vec<Kind>,
+    /// On how many threads; 0 is as 1.
+    pub threads: usize,
+    /// Counts the bytes that were read, for whoever shows progress.
+    pub done: AtomicU64,
+}
+
+/// How a file was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scanned {
+    /// How many lines were longer than [`LONGEST_LINE`](super::LONGEST_LINE), so that their rest was skipped.
+    pub cut: u64,
+    /// Whether the file begins without a single line of a TiKV or PD log.
+    pub foreign: bool,
+}
+
+impl Scan {
+    /// Whether a change is wanted.
+    pub fn takes(&self, kind: Kind) -> bool {
+        if self.kinds.is_empty() { self.votes || !kind.is_vote() } else { self.kinds.contains(&kind) }
+    }
+
+    fn wants_votes(&self) -> bool {
+        self.votes || self.kinds.iter().any(|kind| kind.is_vote())
+    }
+
+    /// Finds what a file tells of leadership. `render` writes each change on any thread; `take` gets what it wrote of
+    /// some lines, in their order, until it breaks. `-` is the standard input.
+    ///
+    /// # Errors
+    /// What reading the file came to; what could be read before was handed over.
+    pub fn leadership(
+        &self,
+        path: &Path,
+        render: impl Fn(&Leadership<'_>, &mut Vec<u8>) + Sync,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+    ) -> io::Result<Scanned> {
+        let (name, votes) = (path.to_string_lossy(), self.wants_votes());
+        let mut scanned = Scanned::default();
+        let map = |piece: Piece<'_>| {
+            let mut told = Vec::new();
+            for (index, line) in lines(piece.lines).enumerate() {
+                if !may_tell(line, votes) {
+                    continue;
+                }
+                let Ok(entry) = parse_line(line) else { continue };
+                let number = piece.number.map(|number| number + index as u64);
+                if let Some(change) = leadership_of(&entry, &name, number)
+                    && self.takes(change.kind)
+                    && self.filter.takes(&entry)
+                {
+                    render(&change, &mut told);
+                }
+            }
+            (piece.is_first && is_foreign(piece.lines), told)
+        };
+        scanned.cut = self.pieces(path, map, |(foreign, told)| {
+            scanned.foreign |= foreign;
+            if told.is_empty() { ControlFlow::Continue(()) } else { take(&told) }
+        })?;
+        Ok(scanned)
+    }
+
+    /// Counts what is in a file: every field of every line is parsed.
+    ///
+    /// # Errors
+    /// As [`leadership`](Self::leadership); `stats` has what could be read before.
+    pub fn stats(&self, path: &Path, stats: &mut Stats) -> io::Result<Scanned> {
+        let name = path.to_string_lossy();
+        let mut scanned = Scanned::default();
+        let mut of_file = Stats::default();
+        let map = |piece: Piece<'_>| {
+            (piece.is_first && is_foreign(piece.lines), Stats::of(&piece, &name, &self.filter))
+        };
+        let result = self.pieces(path, map, |(foreign, piece)| {
+            scanned.foreign |= foreign;
+            of_file.add(piece);
+            ControlFlow::Continue(())
+        });
+        // The next file begins anew: its first lines continue nothing.
+        of_file.files = 1;
+        of_file.unparsed += std::mem::take(&mut of_file.leading);
+        stats.add(of_file);
+        scanned.cut = result?;
+        stats.cut += scanned.cut;
+        Ok(scanned)
+    }
+
+    fn pieces<T: Send>(
+        &self,
+        path: &Path,
+        map: impl Fn(Piece<'_>) -> T + Sync,
+        take: impl FnMut(T) -> ControlFlow<()> + Send,
+    ) -> io::Result<u64> {
+        let mut input = Input::open(path)?;
+        let start = start_of(&mut input, &self.filter)?;
+        pieces::read(input, &Plan { start, threads: self.threads.max(1), done: &self.done }, map, take)
+    }
+}
+
+/// Where to begin to read, in bytes.
+pub(super) fn start_of(input: &mut Input, filter: &Filter) -> io::Result<u64> {
+    let (Input::File(file), Some(since)) = (input, filter.since) else { return Ok(0) };
+    let size = file.metadata()?.len();
+    let start = window_start(file, size, since)?;
+    file.rewind()?;
+    Ok(start)
+}
+
+/// Whether there are lines and none of them is one of TiKV or PD.
+pub(super) fn is_foreign(block: &[u8]) -> bool {
+    !block.is_empty() && lines(block).take(1_000).all(|line| parse_line(line).is_err())
+}
+
+/// What is in some files, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Files that could be opened.
+    pub files: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Bytes, uncompressed.
+    pub bytes: u64,
+    /// Lines that begin an entry.
+    pub entries: u64,
+    /// Of these, the ones that the filter takes, by their level.
+    pub levels: BTreeMap<Level, u64>,
+    /// Lines that belong to the entry before.
+    pub continuation: u64,
+    /// Lines that do not.
+    pub unparsed: u64,
+    /// Lines that were cut.
+    pub cut: u64,
+    /// The first few that could not be parsed.
+    pub examples: Vec<Unparsed>,
+    /// Changes of leadership, by their kind, as far as the filter takes them.
+    pub leadership: BTreeMap<Kind, u64>,
+    /// How often a region got a leader, by its id.
+    pub leaders_by_region: BTreeMap<u64, u64>,
+    /// The same by the minute, as TiKV writes it.
+    pub leaders_by_minute: BTreeMap<String, u64>,
+    /// Lines without a time that no entry precedes, yet.
+    #[serde(skip)]
+    leading: u64,
+}
+
+/// A line that could not be parsed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Unparsed {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// The byte in it, from 0.
+    pub at: usize,
+    /// What should be there.
+    pub expected: &'static str,
+    /// How the line begins.
+    pub text: String,
+}
+
+impl Stats {
+    /// How many lines that could not be parsed are shown.
+    pub const EXAMPLES: usize = 5;
+
+    fn of(piece: &Piece<'_>, file: &str, filter: &Filter) -> Self {
+        let mut stats = Self { bytes: piece.lines.len() as u64, ..Self::default() };
+        for line in lines(piece.lines) {
+            let number = piece.number.map(|number| number + stats.lines);
+            stats.lines += 1;
+            let entry = match parse_line(line) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    stats.count_unparsed(error, line, file, number);
+                    continue;
+                }
+            };
+            stats.entries += 1;
+            if !filter.takes(&entry) {
+                continue;
+            }
+            *stats.levels.entry(entry.level).or_default() += 1;
+            let Some(change) = leadership_of(&entry, file, number) else { continue };
+            *stats.leadership.entry(change.kind).or_default() += 1;
+            if let (Kind::BecameLeader, Some(region)) = (change.kind, change.region_id) {
+                *stats.leaders_by_region.entry(region.0).or_default() += 1;
+                let minute = change.at.utc().format("%Y-%m-%dT%H:%MZ").to_string();
+                *stats.leaders_by_minute.entry(minute).or_default() += 1;
+            }
+        }
+        stats
+    }
+
+    fn count_unparsed(&mut self, error: ParseLineError, line: &[u8], file: &str, number: Option<u64>) {
+        if error.has_time {
+            self.unparsed += 1;
+        } else if self.entries == 0 {
+            self.leading += 1;
+        } else {
+            self.continuation += 1;
+            return;
+        }
+        if self.examples.len() < Self::EXAMPLES {
+            let start = line.get(..line.len().min(120)).unwrap_or_default();
+            self.examples.push(Unparsed {
+                file: file.to_owned(),
+                line: number,
+                at: error.at,
+                expected: error.what,
+                text: String::from_utf8_lossy(start).into_owned(),
+            });
+        }
+    }
+
+    /// Adds what comes after.
+    fn add(&mut self, next: Self) {
+        let continues = self.entries > 0 && self.files == 0;
+        if continues {
+            self.continuation += next.leading;
+        } else {
+            self.leading += next.leading;
+        }
+        let is_unparsed = |example: &Unparsed| !(continues && next.leading > 0 && !example.text.starts_with('['));
+        self.examples.extend(next.examples.into_iter().filter(is_unparsed));
+        self.examples.truncate(Self::EXAMPLES);
+        self.files += next.files;
+        self.lines += next.lines;
+        self.bytes += next.bytes;
+        self.entries += next.entries;
+        self.continuation += next.continuation;
+        self.unparsed += next.unparsed;
+        self.cut += next.cut;
+        sum(&mut self.levels, next.levels);
+        sum(&mut self.leadership, next.leadership);
+        sum(&mut self.leaders_by_region, next.leaders_by_region);
+        sum(&mut self.leaders_by_minute, next.leaders_by_minute);
+    }
+}
+
+fn sum<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *all.entry(key).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests;

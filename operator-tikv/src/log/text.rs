@@ -1,0 +1,206 @@
+//! A name or a value of a line: plain, or a JSON string that is unescaped on demand.
+
+use std::borrow::Cow;
+
+/// A text as it stands in a line, with its quotes if it has any. Borrows from the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// Of what was found to be plain, or a whole JSON string.
+    pub(super) fn new(raw: &'a [u8]) -> Self {
+        Self(raw)
+    }
+
+    /// As it stands in the line.
+    pub fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// What it says. Allocates only if something was escaped. What is no UTF-8 in the line is none here.
+    pub fn bytes(self) -> Cow<'a, [u8]> {
+        let inner = self.inner();
+        match memchr::memchr(b'\\', inner) {
+            Some(at) if self.is_quoted() => Cow::Owned(unescaped(inner, at)),
+            _ => Cow::Borrowed(inner),
+        }
+    }
+
+    /// What it says, with U+FFFD for what is no UTF-8.
+    pub fn text(self) -> Cow<'a, str> {
+        match self.bytes() {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Cow::Owned(text),
+                Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            },
+        }
+    }
+
+    /// The number that it is, if it is one that fits.
+    pub fn number(self) -> Option<u64> {
+        number(self.inner())
+    }
+
+    /// Without quotes; escapes stay as they are.
+    pub(super) fn inner(self) -> &'a [u8] {
+        match self.0 {
+            [b'"', inner @ .., b'"'] => inner,
+            plain => plain,
+        }
+    }
+
+    fn is_quoted(self) -> bool {
+        self.0.first() == Some(&b'"')
+    }
+}
+
+/// A decimal number and nothing else.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { sum.checked_mul(10)?.checked_add(digit.into()) } else { None }
+    })
+}
+
+/// Where the JSON string that begins at `start` ends: behind its closing quote, or else where it is wrong.
+pub(super) fn string_end(line: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start + 1;
+    loop {
+        let rest = line.get(at..).unwrap_or_default();
+        let found = memchr::memchr2(b'"', b'\\', rest).ok_or(line.len())?;
+        if rest.get(found) == Some(&b'"') {
+            return Ok(at + found + 1);
+        }
+        let escape = rest.get(found + 1..).unwrap_or_default();
+        at += found
+            + match escape {
+                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+                [b'u', hex @ ..] if hex4(hex).is_some() => 6,
+                _ => return Err(at + found),
+            };
+    }
+}
+
+fn hex4(hex: &[u8]) -> Option<u16> {
+    hex.get(..4)?.iter().try_fold(0, |sum: u16, byte| {
+        let digit = char::from(*byte).to_digit(16)?;
+        Some(sum << 4 | u16::try_from(digit).ok()?)
+    })
+}
+
+/// The inside of a valid JSON string, whose first backslash is at `first`.
+fn unescaped(inner: &[u8], first: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(inner.len());
+    let (mut rest, mut next) = (inner, Some(first));
+    while let Some(at) = next {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        let escape = rest.get(at + 1..).unwrap_or_default();
+        let (byte, tail) = escape.split_first().map_or((b'\\', escape), |(byte, tail)| (*byte, tail));
+        rest = tail;
+        match byte {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let (char, length) = unicode(rest);
+                out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = rest.get(length..).unwrap_or_default();
+            }
+            other => out.push(other),
+        }
+        next = memchr::memchr(b'\\', rest);
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The character after `\u`, and how many bytes it takes. Half of a surrogate pair is U+FFFD.
+fn unicode(hex: &[u8]) -> (char, usize) {
+    let first = hex4(hex).unwrap_or(0xFFFD);
+    if let Some(char) = char::from_u32(first.into()) {
+        return (char, 4);
+    }
+    let second = hex.get(4..).and_then(|rest| rest.strip_prefix(b"\\u")).and_then(hex4);
+    if let Some(second) = second
+        && let Some(Ok(char)) = char::decode_utf16([first, second]).next()
+    {
+        return (char, 10);
+    }
+    (char::REPLACEMENT_CHARACTER, 4)
+}
+
+/// Writes `text` as TiKV does: plain, or as a JSON string if it holds anything that means something to a line.
+pub(super) fn write(text: &[u8], out: &mut Vec<u8>) {
+    let is_plain = text.iter().all(|byte| *byte > b' ' && !matches!(byte, b'"' | b'=' | b'[' | b']' | 0x7F));
+    if is_plain {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    for byte in text {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control @ (0..b' ' | 0x7F) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            other => out.push(*other),
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_unescaped_as_json() {
+        for raw in [
+            r#""plain""#,
+            r#""a \"quoted\" [word]=x""#,
+            r#""\\\/\b\f\n\r\t""#,
+            r#""\u00e9\ud83d\ude00 ü""#,
+            r#""""#,
+        ] {
+            assert_eq!(string_end(raw.as_bytes(), 0), Ok(raw.len()));
+            assert_eq!(Text(raw.as_bytes()).text(), serde_json::from_str::<String>(raw).unwrap());
+        }
+        // serde_json refuses these; a log is read all the same.
+        assert_eq!(Text(br#""\ud83d x""#).text(), "\u{FFFD} x");
+        assert_eq!(Text(br#""\ud83d\u0041""#).text(), "\u{FFFD}A");
+        assert_eq!(*Text(b"\"\xFF\\n\"").bytes(), *b"\xFF\n");
+    }
+
+    #[test]
+    fn a_string_that_does_not_end_or_escapes_nonsense_says_where() {
+        assert_eq!(string_end(br#""abc"#, 0), Err(4));
+        assert_eq!(string_end(br#"xx"a\x""#, 2), Err(4));
+        assert_eq!(string_end(br#""\u12G4""#, 0), Err(1));
+        assert_eq!(string_end(br#""a\"#, 0), Err(2));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [&b""[..], b"a", b"a b", b"\"\\\n\r\t\x00\x1b\x7f", b"\xFF\xFE=", "ü[]".as_bytes(), b"a\\b"] {
+            let mut raw = Vec::new();
+            write(text, &mut raw);
+            assert_eq!(*Text(&raw).bytes(), *text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_fit() {
+        assert_eq!(Text(b"18446744073709551615").number(), Some(u64::MAX));
+        for text in [&b"18446744073709551616"[..], b"", b"-1", b"1.0", b"0x1", b"\"\""] {
+            assert_eq!(Text(text).number(), None);
+        }
+    }
+}
