@@ -10,7 +10,7 @@ use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    CheckArgs, ConfigArgs, HotArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs,
+    CheckArgs, ConfigArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs,
     StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
@@ -111,6 +111,7 @@ pub(crate) enum Command {
     Ask(Question),
     Query(QueryArgs),
     Watch(WatchArgs),
+    Logs(LogsArgs),
     Simulate(SimulateArgs),
 }
 

@@ -12,6 +12,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs `work`; once it takes long, and if stderr is a terminal, says so every second until it ends.
 pub(crate) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
+    showing(|elapsed| told(what, elapsed), work).await
+}
+
+/// Runs `work`; once it takes long, and if stderr is a terminal, shows every second how far it is, in a short line.
+pub(crate) async fn showing<T>(told: impl Fn(Duration) -> String, work: impl Future<Output = T>) -> T {
     if !io::stderr().is_terminal() {
         return work.await;
     }
@@ -24,7 +29,7 @@ pub(crate) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
             result = &mut work => return result,
-            _ = ticks.tick() => line.show(&told(what, begun.elapsed())),
+            _ = ticks.tick() => line.show(&told(begun.elapsed())),
         }
     }
 }

@@ -12,11 +12,13 @@ mod hot;
 mod metrics;
 mod query;
 mod config;
+mod logs;
 mod simulate;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use config::ConfigArgs;
 pub(crate) use hot::HotArgs;
+pub(crate) use logs::LogsArgs;
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use query::QueryArgs;
 pub(crate) use region::RegionArgs;

@@ -18,7 +18,7 @@ pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<String> {
 
 /// `serde_json` escapes ASCII control characters and leaves the rest that a terminal may obey: C1, DEL, direction marks.
 /// All of them can only stand within strings, where an escape means the same.
-fn safe(json: String) -> String {
+pub(crate) fn safe(json: String) -> String {
     let suspicious = |char: char| char != '\n' && is_unsafe(char);
     if json.bytes().all(|byte| byte == b'\n' || matches!(byte, 0x20..=0x7E)) || !json.contains(suspicious) {
         return json;

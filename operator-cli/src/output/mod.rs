@@ -12,6 +12,7 @@ pub(crate) mod table;
 pub(crate) mod history;
 mod json;
 
+pub(crate) use json::safe as json_safe;
 pub(crate) use style::{ColorChoice, Style, Tone};
 
 /// How results are written.

@@ -228,7 +228,12 @@ mod tests {
 
     #[test]
     fn what_belongs_to_an_entry_comes_with_it() {
-        let text = format!("torn\n{}  at a\n\n{}{}[2026/11/22 02:43:01.000 +00:00] [broken", line(1, "a"), line(2, "b"), line(3, "c"));
+        let text = format!(
+            "torn\n{}  at a\n\n{}{}[2026/11/22 02:43:01.000 +00:00] [broken",
+            line(1, "a"),
+            line(2, "b"),
+            line(3, "c")
+        );
         let mut entries = Entries::new(Box::new(io::Cursor::new(text.into_bytes())), Some(1), 10);
         let mut seen = Vec::new();
         while entries.advance().unwrap() {
@@ -236,8 +241,15 @@ mod tests {
             let message = group.entry().map(|entry| entry.message.text().into_owned()).ok();
             seen.push((group.line, message, String::from_utf8_lossy(group.continuation).into_owned()));
         }
-        let expected = [(1, None, ""), (2, Some("a"), "  at a\n\n"), (5, Some("b"), ""), (6, Some("c"), ""), (7, None, "")];
-        let expected = expected.map(|(line, message, more)| (Some(line), message.map(str::to_owned), more.to_owned()));
+        let expected = [
+            (1, None, ""),
+            (2, Some("a"), "  at a\n\n"),
+            (5, Some("b"), ""),
+            (6, Some("c"), ""),
+            (7, None, ""),
+        ];
+        let expected =
+            expected.map(|(line, message, more)| (Some(line), message.map(str::to_owned), more.to_owned()));
         assert_eq!(seen, expected);
     }
 

@@ -30,9 +30,10 @@ impl Input {
         match magic.as_slice() {
             [0x1F, 0x8B, ..] => Ok(Self::Stream(Box::new(MultiGzDecoder::new(file)))),
             [0x28, 0xB5, 0x2F, 0xFD] => Ok(Self::Stream(Box::new(Zstd::new(file)))),
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, "it is UTF-16: convert it with `iconv -f UTF-16`"))
-            }
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is UTF-16: convert it with `iconv -f UTF-16`",
+            )),
             _ => Ok(Self::File(file)),
         }
     }
@@ -129,9 +130,7 @@ impl Rotated {
         let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
         let (stem, age) = match plain.strip_suffix(".log") {
             Some(stem) => match dated_at(stem) {
-                Some(at) => {
-                    (stem.get(..at)?, Age::Dated(stem.get(at + 1..)?.to_owned()))
-                }
+                Some(at) => (stem.get(..at)?, Age::Dated(stem.get(at + 1..)?.to_owned())),
                 None => (stem, Age::Current),
             },
             None => {
@@ -207,7 +206,8 @@ mod tests {
         let gzip = gzip.finish().unwrap();
         assert_eq!(read(&[gzip.clone(), gzip.clone()].concat()).unwrap(), "one\none\n");
         assert!(read(&gzip[..gzip.len() - 4]).is_err());
-        let zstd = ruzstd::encoding::compress_to_vec(&b"two\n"[..], ruzstd::encoding::CompressionLevel::Fastest);
+        let zstd =
+            ruzstd::encoding::compress_to_vec(&b"two\n"[..], ruzstd::encoding::CompressionLevel::Fastest);
         assert_eq!(read(&[zstd.clone(), zstd.clone()].concat()).unwrap(), "two\ntwo\n");
         assert!(read(&zstd[..zstd.len() - 2]).is_err());
         assert_eq!(read(b"three\n").unwrap(), "three\n");

@@ -24,7 +24,14 @@ pub struct Follow {
 impl Follow {
     /// Of a file that may not be there yet. What it holds now is read too, unless `skip_present`.
     pub fn new(path: impl Into<PathBuf>, skip_present: bool) -> Self {
-        Self { path: path.into(), file: None, position: 0, partial: Vec::new(), number: Some(1), skip_present }
+        Self {
+            path: path.into(),
+            file: None,
+            position: 0,
+            partial: Vec::new(),
+            number: Some(1),
+            skip_present,
+        }
     }
 
     /// The file.

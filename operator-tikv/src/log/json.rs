@@ -25,7 +25,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Entry<'_>, ParseLineError> {
             },
             Ok(None) if rest.is_empty() => break,
             Ok(None) => return wrong(rest, "the end of the line after `}`"),
-            Err(left) => return wrong(before.get(before.len() - left..).unwrap_or_default(), "a JSON object"),
+            Err(left) => {
+                return wrong(before.get(before.len() - left..).unwrap_or_default(), "a JSON object");
+            }
         }
     }
     let Some(time) = time.and_then(|time| Time::parse(time.inner())) else {

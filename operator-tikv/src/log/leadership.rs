@@ -138,7 +138,9 @@ pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) 
             b"vote" if told.kind == Kind::VoteReceived && value.inner() == b"false" => {
                 told.kind = Kind::RefusalReceived;
             }
-            b"campaign-leader-name" | b"leader-name" | b"old-pd-leader-name" => told.member = Some(value.text()),
+            b"campaign-leader-name" | b"leader-name" | b"old-pd-leader-name" => {
+                told.member = Some(value.text())
+            }
             b"pd-leader" => told.member = member_name(&value.text()).map(Cow::Owned),
             _ => {}
         }
@@ -184,7 +186,8 @@ fn of_raft(message: &[u8]) -> Option<Form> {
         let rest = rest.strip_prefix(b"] ")?;
         return [TO, ABORTED, FROM].into_iter().find_map(|(words, kind)| {
             let (other, rest) = leading_number(rest.strip_prefix(words)?)?;
-            let complete = rest.is_empty() || (kind == Kind::TransferReceived && rest.starts_with(b" and starts"));
+            let complete =
+                rest.is_empty() || (kind == Kind::TransferReceived && rest.starts_with(b" and starts"));
             complete.then_some(Form { kind, term: Some(term), other: Some(other) })
         });
     }

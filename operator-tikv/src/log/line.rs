@@ -25,7 +25,13 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(time: Time, level: Level, source: Text<'a>, message: Text<'a>, fields: Fields<'a>) -> Self {
+    pub(super) fn new(
+        time: Time,
+        level: Level,
+        source: Text<'a>,
+        message: Text<'a>,
+        fields: Fields<'a>,
+    ) -> Self {
         Self { time, level, logger: None, source, message, fields }
     }
 

@@ -54,7 +54,8 @@ pub(super) fn read<T: Send>(
         }
         Input::File(file) => {
             let size = file.metadata()?.len();
-            let order = Order { turns: Mutex::new(Turns { number, ..Turns::default() }), changed: Condvar::new() };
+            let order =
+                Order { turns: Mutex::new(Turns { number, ..Turns::default() }), changed: Condvar::new() };
             let (next, take) = (AtomicU64::new(0), Mutex::new(take));
             let work = || {
                 let _alarm = Alarm(&order);
@@ -99,7 +100,12 @@ pub(super) fn count(lines: &[u8]) -> u64 {
 }
 
 /// Reads the lines that begin in a piece: where they stand in the buffer, and how many were cut.
-fn load(file: &File, begin: u64, is_first: bool, buffer: &mut Vec<u8>) -> io::Result<(std::ops::Range<usize>, u64)> {
+fn load(
+    file: &File,
+    begin: u64,
+    is_first: bool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(std::ops::Range<usize>, u64)> {
     // With the byte before, which says whether a line begins here.
     let before = usize::from(!is_first);
     buffer.clear();
@@ -203,7 +209,9 @@ impl Order {
     }
 
     fn in_turn(&self, index: u64, act: impl FnOnce() -> ControlFlow<()>) -> ControlFlow<()> {
-        let Some(turns) = self.wait(|turns| turns.handed_over == index) else { return ControlFlow::Break(()) };
+        let Some(turns) = self.wait(|turns| turns.handed_over == index) else {
+            return ControlFlow::Break(());
+        };
         // Others may number their lines meanwhile.
         drop(turns);
         let flow = act();
@@ -248,8 +256,17 @@ mod tests {
         let path = std::env::temp_dir().join(format!("operator-pieces-{}", std::process::id()));
         // Lines that end at, before and behind the ends of pieces, longer than a piece, and too long.
         let mut text = Vec::new();
-        for length in [BUFFER - 1, BUFFER, BUFFER + 1, 0, 3 * BUFFER, LONGEST_LINE, LONGEST_LINE + 1, 5 * LONGEST_LINE, 7]
-        {
+        for length in [
+            BUFFER - 1,
+            BUFFER,
+            BUFFER + 1,
+            0,
+            3 * BUFFER,
+            LONGEST_LINE,
+            LONGEST_LINE + 1,
+            5 * LONGEST_LINE,
+            7,
+        ] {
             text.extend(std::iter::repeat_n(b'x', length));
             text.push(b'\n');
             text.extend_from_slice(&b"short\n".repeat(length % 11 * 5_000));
@@ -260,7 +277,10 @@ mod tests {
             let expected = seen(Input::Stream(Box::new(std::io::Cursor::new(text.to_vec()))), 1);
             for threads in [1, 2, 5] {
                 // Not shown if it differs: it is long.
-                assert!(seen(Input::File(File::open(&path).unwrap()), threads) == expected, "{threads} threads");
+                assert!(
+                    seen(Input::File(File::open(&path).unwrap()), threads) == expected,
+                    "{threads} threads"
+                );
             }
         }
         std::fs::remove_file(&path).unwrap();
@@ -273,10 +293,15 @@ mod tests {
         let mut taken = 0;
         let plan = Plan { start: 0, threads: 3, done: &AtomicU64::new(0) };
         let input = Input::File(File::open(&path).unwrap());
-        let ended = read(input, &plan, |_| (), |()| {
-            taken += 1;
-            if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        let ended = read(
+            input,
+            &plan,
+            |_| (),
+            |()| {
+                taken += 1;
+                if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        );
         assert_eq!((ended.unwrap(), taken), (0, 4));
         std::fs::remove_file(&path).unwrap();
     }

@@ -252,7 +252,8 @@ impl Stats {
         } else {
             self.leading += next.leading;
         }
-        let is_unparsed = |example: &Unparsed| !(continues && next.leading > 0 && !example.text.starts_with('['));
+        let is_unparsed =
+            |example: &Unparsed| !(continues && next.leading > 0 && !example.text.starts_with('['));
         self.examples.extend(next.examples.into_iter().filter(is_unparsed));
         self.examples.truncate(Self::EXAMPLES);
         self.files += next.files;

@@ -189,7 +189,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in [&b""[..], b"a", b"a b", b"\"\\\n\r\t\x00\x1b\x7f", b"\xFF\xFE=", "ü[]".as_bytes(), b"a\\b"] {
+        for text in
+            [&b""[..], b"a", b"a b", b"\"\\\n\r\t\x00\x1b\x7f", b"\xFF\xFE=", "ü[]".as_bytes(), b"a\\b"]
+        {
             let mut raw = Vec::new();
             write(text, &mut raw);
             assert_eq!(*Text(&raw).bytes(), *text);

@@ -64,7 +64,8 @@ impl fmt::Display for Time {
             nanos if nanos % 1_000_000 == 0 => write!(f, ".{:03}", nanos / 1_000_000)?,
             nanos => write!(f, ".{nanos:09}")?,
         }
-        let (sign, offset) = (if self.offset_minutes < 0 { '-' } else { '+' }, self.offset_minutes.unsigned_abs());
+        let (sign, offset) =
+            (if self.offset_minutes < 0 { '-' } else { '+' }, self.offset_minutes.unsigned_abs());
         write!(f, " {sign}{:02}:{:02}", offset / 60, offset % 60)
     }
 }
@@ -122,7 +123,8 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     }
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = digits.split_at_checked(count)?;
-    let value = digits.iter().fold(0_u64, |sum, digit| sum.wrapping_mul(10).wrapping_add((digit - b'0').into()));
+    let value =
+        digits.iter().fold(0_u64, |sum, digit| sum.wrapping_mul(10).wrapping_add((digit - b'0').into()));
     let scale = 10_u64.checked_pow(9_u32.checked_sub(u32::try_from(count).ok()?)?)?;
     if count == 0 { None } else { Some((u32::try_from(value * scale).ok()?, rest)) }
 }
@@ -174,9 +176,12 @@ mod tests {
 
     #[test]
     fn a_leap_second_is_a_moment_of_its_own() {
-        let [before, leap, after] =
-            ["2016/12/31 23:59:59.500 +00:00", "2017/01/01 08:59:60.500 +09:00", "2017/01/01 00:00:00.500 +00:00"]
-                .map(|text| Time::parse(text.as_bytes()).unwrap().utc());
+        let [before, leap, after] = [
+            "2016/12/31 23:59:59.500 +00:00",
+            "2017/01/01 08:59:60.500 +09:00",
+            "2017/01/01 00:00:00.500 +00:00",
+        ]
+        .map(|text| Time::parse(text.as_bytes()).unwrap().utc());
         assert!(before < leap && leap < after);
         assert_eq!(leap.to_rfc3339_opts(SecondsFormat::AutoSi, true), "2016-12-31T23:59:60.500Z");
     }

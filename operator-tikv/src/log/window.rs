@@ -101,7 +101,11 @@ mod tests {
     }
 
     fn line(minutes: i64, padding: usize) -> String {
-        format!("[{}] [INFO] [a.rs:1] [{}]\n", at(minutes).format("%Y/%m/%d %H:%M:%S%.3f +00:00"), "x".repeat(padding))
+        format!(
+            "[{}] [INFO] [a.rs:1] [{}]\n",
+            at(minutes).format("%Y/%m/%d %H:%M:%S%.3f +00:00"),
+            "x".repeat(padding)
+        )
     }
 
     #[test]
@@ -118,7 +122,10 @@ mod tests {
             // What is left out is earlier than an hour before, and little more than that is read.
             let slack = at(wanted) - SLACK;
             assert!(first < slack || start == 0, "{wanted}");
-            assert!(slack - first < TimeDelta::minutes(80) || wanted == 200_000 || start == 0, "{wanted}: {first}");
+            assert!(
+                slack - first < TimeDelta::minutes(80) || wanted == 200_000 || start == 0,
+                "{wanted}: {first}"
+            );
         }
     }
 

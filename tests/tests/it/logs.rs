@@ -71,9 +71,9 @@ fn every_recorded_change_is_told_and_no_other() {
 
 #[test]
 fn other_forms_are_told_as_often_as_they_stand_there() {
-    let count = |changes: &[LeadershipChange], kind| changes.iter().filter(|change| change.kind == kind).count();
-    let stores: Vec<_> =
-        (0..4).flat_map(|node| told(&scan(true), &format!("tikv{node}.log.gz"))).collect();
+    let count =
+        |changes: &[LeadershipChange], kind| changes.iter().filter(|change| change.kind == kind).count();
+    let stores: Vec<_> = (0..4).flat_map(|node| told(&scan(true), &format!("tikv{node}.log.gz"))).collect();
     for (kind, expected) in [
         (Kind::TransferStarted, 63),
         (Kind::TransferReceived, 63),
@@ -124,7 +124,9 @@ fn every_recorded_line_is_an_entry_and_is_written_as_it_was_read() {
         }
         let again = operator_tikv::log::parse_line(&written).unwrap();
         let texts = |entry: &operator_tikv::log::Entry<'_>| {
-            let fields = entry.fields().flat_map(|(name, value)| [name.text().into_owned(), value.text().into_owned()]);
+            let fields = entry
+                .fields()
+                .flat_map(|(name, value)| [name.text().into_owned(), value.text().into_owned()]);
             fields.chain([entry.message.text().into_owned()]).collect::<Vec<_>>()
         };
         assert_eq!((again.time, texts(&again)), (entry.time, texts(&entry)));

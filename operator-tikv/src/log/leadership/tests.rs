@@ -3,36 +3,108 @@ use super::*;
 /// One line each, as recorded, or where that says so as the source of raft-rs, TiKV and PD would write it; the table in
 /// `docs/logs.md` shows the same lines.
 const FORMS: [(&str, Kind); 24] = [
-    (r#"[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1271] ["became leader at term 7"] [term=7] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::BecameLeader),
-    (r#"[2026/11/22 02:46:04.081 +00:00] [INFO] [raft.rs:1162] ["became follower at term 8"] [from_role=Leader] [term=8] [raft_id=23] [region_id=6] [thread_id=82]"#, Kind::BecameFollower),
-    (r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1187] ["became candidate at term 7"] [term=7] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::BecameCandidate),
-    (r#"[2026/11/22 02:45:23.242 +00:00] [INFO] [raft.rs:1213] ["became pre-candidate at term 5"] [term=5] [raft_id=131] [region_id=128] [thread_id=82]"#, Kind::BecamePreCandidate),
-    (r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1569] ["starting a new election"] [term=6] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::ElectionStarted),
-    (r#"[2026/11/22 02:46:04.076 +00:00] [INFO] [raft.rs:1957] ["[term 7] starts to transfer leadership to 14"] [lead_transferee=14] [term=7] [raft_id=23] [region_id=6] [thread_id=82]"#, Kind::TransferStarted),
-    (r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:2400] ["[term 6] received MsgTimeoutNow from 7 and starts an election to get leadership."] [from=7] [term=6] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::TransferReceived),
+    (
+        r#"[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1271] ["became leader at term 7"] [term=7] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::BecameLeader,
+    ),
+    (
+        r#"[2026/11/22 02:46:04.081 +00:00] [INFO] [raft.rs:1162] ["became follower at term 8"] [from_role=Leader] [term=8] [raft_id=23] [region_id=6] [thread_id=82]"#,
+        Kind::BecameFollower,
+    ),
+    (
+        r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1187] ["became candidate at term 7"] [term=7] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::BecameCandidate,
+    ),
+    (
+        r#"[2026/11/22 02:45:23.242 +00:00] [INFO] [raft.rs:1213] ["became pre-candidate at term 5"] [term=5] [raft_id=131] [region_id=128] [thread_id=82]"#,
+        Kind::BecamePreCandidate,
+    ),
+    (
+        r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1569] ["starting a new election"] [term=6] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::ElectionStarted,
+    ),
+    (
+        r#"[2026/11/22 02:46:04.076 +00:00] [INFO] [raft.rs:1957] ["[term 7] starts to transfer leadership to 14"] [lead_transferee=14] [term=7] [raft_id=23] [region_id=6] [thread_id=82]"#,
+        Kind::TransferStarted,
+    ),
+    (
+        r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:2400] ["[term 6] received MsgTimeoutNow from 7 and starts an election to get leadership."] [from=7] [term=6] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::TransferReceived,
+    ),
     // From raft-rs.
-    (r#"[2026/11/22 02:46:04.076 +00:00] [INFO] [raft.rs:1942] ["[term 7] abort previous transferring leadership to 14"] [last_lead_transferee=14] [term=7] [raft_id=23] [region_id=6] [thread_id=82]"#, Kind::TransferAborted),
+    (
+        r#"[2026/11/22 02:46:04.076 +00:00] [INFO] [raft.rs:1942] ["[term 7] abort previous transferring leadership to 14"] [last_lead_transferee=14] [term=7] [raft_id=23] [region_id=6] [thread_id=82]"#,
+        Kind::TransferAborted,
+    ),
     // From raft-rs.
-    (r#"[2026/11/22 02:46:04.076 +00:00] [WARN] [raft.rs:2054] ["stepped down to follower since quorum is not active"] [raft_id=23] [region_id=6] [thread_id=82]"#, Kind::QuorumLost),
+    (
+        r#"[2026/11/22 02:46:04.076 +00:00] [WARN] [raft.rs:2054] ["stepped down to follower since quorum is not active"] [raft_id=23] [region_id=6] [thread_id=82]"#,
+        Kind::QuorumLost,
+    ),
     // From TiKV.
-    (r#"[2026/11/22 02:56:04.076 +00:00] [WARN] [peer.rs:5999] ["leader missing longer than abnormal_leader_missing_duration"] [expect=10m] [peer_id=23] [region_id=6] [thread_id=82]"#, Kind::LeaderMissing),
-    (r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1333] ["broadcasting vote request"] [to="[14, 7]"] [log_index=11] [log_term=6] [term=7] [type=MsgRequestVote] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::VotesRequested),
-    (r#"[2026/11/22 02:44:19.734 +00:00] [INFO] [raft.rs:1618] ["[logterm: 5, index: 5, vote: 0] cast vote for 25 [logterm: 5, index: 5] at term 5"] ["msg type"=MsgRequestPreVote] [term=5] [msg_index=5] [msg_term=5] [from=25] [vote=0] [log_index=5] [log_term=5] [raft_id=27] [region_id=24] [thread_id=82]"#, Kind::VoteGranted),
+    (
+        r#"[2026/11/22 02:56:04.076 +00:00] [WARN] [peer.rs:5999] ["leader missing longer than abnormal_leader_missing_duration"] [expect=10m] [peer_id=23] [region_id=6] [thread_id=82]"#,
+        Kind::LeaderMissing,
+    ),
+    (
+        r#"[2026/11/22 02:44:22.741 +00:00] [INFO] [raft.rs:1333] ["broadcasting vote request"] [to="[14, 7]"] [log_index=11] [log_term=6] [term=7] [type=MsgRequestVote] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::VotesRequested,
+    ),
+    (
+        r#"[2026/11/22 02:44:19.734 +00:00] [INFO] [raft.rs:1618] ["[logterm: 5, index: 5, vote: 0] cast vote for 25 [logterm: 5, index: 5] at term 5"] ["msg type"=MsgRequestPreVote] [term=5] [msg_index=5] [msg_term=5] [from=25] [vote=0] [log_index=5] [log_term=5] [raft_id=27] [region_id=24] [thread_id=82]"#,
+        Kind::VoteGranted,
+    ),
     // From raft-rs.
-    (r#"[2026/11/22 02:44:19.734 +00:00] [INFO] [raft.rs:1634] ["[logterm: 6, index: 9, vote: 0] rejected vote from 25 [logterm: 5, index: 5] at term 6"] ["msg type"=MsgRequestPreVote] [term=6] [msg_index=5] [msg_term=5] [from=25] [vote=0] [log_index=9] [log_term=6] [raft_id=27] [region_id=24] [thread_id=82]"#, Kind::VoteRefused),
-    (r#"[2026/11/22 02:48:28.257 +00:00] [INFO] [raft.rs:1366] ["[logterm: 6, index: 439, vote: 191] ignored vote from 189 [logterm: 6, index: 439]: lease is not expired"] [leader_id=191] ["msg type"=MsgRequestPreVote] ["remaining ticks"=7] [term=6] [msg_index=439] [msg_term=6] [from=189] [vote=191] [log_index=439] [log_term=6] [raft_id=191] [region_id=188] [thread_id=82]"#, Kind::VoteIgnored),
-    (r#"[2026/11/22 02:44:22.763 +00:00] [INFO] [raft.rs:2257] ["received votes response"] [term=7] [type=MsgRequestVoteResponse] [approvals=2] [rejections=0] [from=14] [vote=true] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::VoteReceived),
+    (
+        r#"[2026/11/22 02:44:19.734 +00:00] [INFO] [raft.rs:1634] ["[logterm: 6, index: 9, vote: 0] rejected vote from 25 [logterm: 5, index: 5] at term 6"] ["msg type"=MsgRequestPreVote] [term=6] [msg_index=5] [msg_term=5] [from=25] [vote=0] [log_index=9] [log_term=6] [raft_id=27] [region_id=24] [thread_id=82]"#,
+        Kind::VoteRefused,
+    ),
+    (
+        r#"[2026/11/22 02:48:28.257 +00:00] [INFO] [raft.rs:1366] ["[logterm: 6, index: 439, vote: 191] ignored vote from 189 [logterm: 6, index: 439]: lease is not expired"] [leader_id=191] ["msg type"=MsgRequestPreVote] ["remaining ticks"=7] [term=6] [msg_index=439] [msg_term=6] [from=189] [vote=191] [log_index=439] [log_term=6] [raft_id=191] [region_id=188] [thread_id=82]"#,
+        Kind::VoteIgnored,
+    ),
+    (
+        r#"[2026/11/22 02:44:22.763 +00:00] [INFO] [raft.rs:2257] ["received votes response"] [term=7] [type=MsgRequestVoteResponse] [approvals=2] [rejections=0] [from=14] [vote=true] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::VoteReceived,
+    ),
     // From raft-rs: `vote=false`.
-    (r#"[2026/11/22 02:44:22.763 +00:00] [INFO] [raft.rs:2257] ["received votes response"] [term=7] [type=MsgRequestVoteResponse] [approvals=1] [rejections=1] [from=14] [vote=false] [raft_id=23] [region_id=6] [thread_id=83]"#, Kind::RefusalReceived),
-    (r#"[2026/11/22 02:43:56.932 +00:00] [INFO] [raft.rs:1399] ["received a message with higher term from 11"] ["msg type"=MsgHeartbeat] [message_term=6] [term=0] [from=11] [raft_id=19] [region_id=10] [thread_id=83]"#, Kind::HigherTermSeen),
-    (r#"[2026/11/22 02:53:50.938 +00:00] [INFO] [region.go:765] ["leader changed"] [region-id=204] [from=5] [to=216]"#, Kind::LeaderReported),
-    (r#"[2026/11/22 02:53:50.115 +00:00] [INFO] [server.go:1717] ["campaign PD leader ok"] [campaign-leader-name=pd2]"#, Kind::PdLeaderElected),
-    (r#"[2026/11/22 02:43:45.595 +00:00] [INFO] [server.go:1768] ["PD leader is ready to serve"] [leader-name=pd0]"#, Kind::PdLeaderReady),
-    (r#"[2026/11/22 02:53:56.831 +00:00] [INFO] [server.go:1792] ["etcd leader changed, resigns pd leadership"] [old-pd-leader-name=pd2]"#, Kind::PdLeaderResigned),
+    (
+        r#"[2026/11/22 02:44:22.763 +00:00] [INFO] [raft.rs:2257] ["received votes response"] [term=7] [type=MsgRequestVoteResponse] [approvals=1] [rejections=1] [from=14] [vote=false] [raft_id=23] [region_id=6] [thread_id=83]"#,
+        Kind::RefusalReceived,
+    ),
+    (
+        r#"[2026/11/22 02:43:56.932 +00:00] [INFO] [raft.rs:1399] ["received a message with higher term from 11"] ["msg type"=MsgHeartbeat] [message_term=6] [term=0] [from=11] [raft_id=19] [region_id=10] [thread_id=83]"#,
+        Kind::HigherTermSeen,
+    ),
+    (
+        r#"[2026/11/22 02:53:50.938 +00:00] [INFO] [region.go:765] ["leader changed"] [region-id=204] [from=5] [to=216]"#,
+        Kind::LeaderReported,
+    ),
+    (
+        r#"[2026/11/22 02:53:50.115 +00:00] [INFO] [server.go:1717] ["campaign PD leader ok"] [campaign-leader-name=pd2]"#,
+        Kind::PdLeaderElected,
+    ),
+    (
+        r#"[2026/11/22 02:43:45.595 +00:00] [INFO] [server.go:1768] ["PD leader is ready to serve"] [leader-name=pd0]"#,
+        Kind::PdLeaderReady,
+    ),
+    (
+        r#"[2026/11/22 02:53:56.831 +00:00] [INFO] [server.go:1792] ["etcd leader changed, resigns pd leadership"] [old-pd-leader-name=pd2]"#,
+        Kind::PdLeaderResigned,
+    ),
     // From PD.
-    (r#"[2026/11/22 02:53:56.831 +00:00] [INFO] [server.go:1780] ["no longer a leader because lease has expired, pd leader will step down"]"#, Kind::PdLeaderResigned),
-    (r#"[2026/11/22 02:43:45.767 +00:00] [INFO] [server.go:1648] ["start to watch pd leader"] [pd-leader="name:\"pd0\" member_id:16382016976602811638 peer_urls:\"http://pd0:2380\" client_urls:\"http://pd0:2379\" "]"#, Kind::PdLeaderFollowed),
-    (r#"[2026/11/22 02:53:50.073 +00:00] [INFO] [server.go:1652] ["pd leader has changed, try to re-campaign a pd leader"]"#, Kind::PdLeaderLost),
+    (
+        r#"[2026/11/22 02:53:56.831 +00:00] [INFO] [server.go:1780] ["no longer a leader because lease has expired, pd leader will step down"]"#,
+        Kind::PdLeaderResigned,
+    ),
+    (
+        r#"[2026/11/22 02:43:45.767 +00:00] [INFO] [server.go:1648] ["start to watch pd leader"] [pd-leader="name:\"pd0\" member_id:16382016976602811638 peer_urls:\"http://pd0:2380\" client_urls:\"http://pd0:2379\" "]"#,
+        Kind::PdLeaderFollowed,
+    ),
+    (
+        r#"[2026/11/22 02:53:50.073 +00:00] [INFO] [server.go:1652] ["pd leader has changed, try to re-campaign a pd leader"]"#,
+        Kind::PdLeaderLost,
+    ),
 ];
 
 fn told(line: &str) -> Option<Leadership<'_>> {
@@ -105,7 +177,9 @@ fn what_only_looks_like_it_tells_nothing() {
     ] {
         assert_eq!(leadership_of_line(format!("{header} {rest}").as_bytes(), "", None), None, "{rest}");
     }
-    for line in ["", "\"became leader at term 7\"", "   [raft.rs:1271] [\"became leader at term 7\"] [region_id=6]"] {
+    for line in
+        ["", "\"became leader at term 7\"", "   [raft.rs:1271] [\"became leader at term 7\"] [region_id=6]"]
+    {
         assert_eq!(leadership_of_line(line.as_bytes(), "", None), None);
         assert!(!may_tell(line.as_bytes(), true));
     }

@@ -22,10 +22,14 @@ fn a_line_has_a_time_a_level_a_source_a_message_and_fields() {
 
 #[test]
 fn a_logger_may_stand_before_the_source() {
-    let line = br#"[2026/11/22 02:43:42.968 +00:00] [INFO] [raft] [zap_raft.go:77] ["e became follower"] [a=1]"#;
+    let line =
+        br#"[2026/11/22 02:43:42.968 +00:00] [INFO] [raft] [zap_raft.go:77] ["e became follower"] [a=1]"#;
     let entry = parse_line(line).unwrap();
     assert_eq!(entry.logger.unwrap().text(), "raft");
-    assert_eq!((entry.source.text(), entry.message.text()), ("zap_raft.go:77".into(), "e became follower".into()));
+    assert_eq!(
+        (entry.source.text(), entry.message.text()),
+        ("zap_raft.go:77".into(), "e became follower".into())
+    );
     let mut written = Vec::new();
     entry.write(&mut written);
     assert_eq!(written, line);
@@ -74,7 +78,16 @@ fn what_is_wrong_says_where_and_whether_the_entry_began() {
         assert!(error.has_time, "{line}: {error}");
         assert_eq!(error.at, at, "{line}: {error}");
     }
-    for line in ["", " ", "[", "[]", "panic: x", " [2026/11/22 02:43:46.081 +00:00] [INFO] [a:1] [m]", "\0\0", "[2026"] {
+    for line in [
+        "",
+        " ",
+        "[",
+        "[]",
+        "panic: x",
+        " [2026/11/22 02:43:46.081 +00:00] [INFO] [a:1] [m]",
+        "\0\0",
+        "[2026",
+    ] {
         let error = parse_line(line.as_bytes()).unwrap_err();
         assert!(!error.has_time && error.at <= 1, "{line:?}: {error}");
     }

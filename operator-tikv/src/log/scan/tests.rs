@@ -13,15 +13,18 @@ fn temporary(name: &str, text: &[u8]) -> PathBuf {
 
 fn changes(scan: &Scan, path: &Path) -> Vec<LeadershipChange> {
     let changes = Mutex::new(Vec::new());
-    let scanned = scan.leadership(path, |change, _| changes.lock().unwrap().push(change.to_owned()), |_| ControlFlow::Continue(()));
+    let scanned = scan.leadership(
+        path,
+        |change, _| changes.lock().unwrap().push(change.to_owned()),
+        |_| ControlFlow::Continue(()),
+    );
     assert!(!scanned.unwrap().foreign);
     let mut changes = changes.into_inner().unwrap();
     changes.sort_by_key(|change| change.line);
     changes
 }
 
-const LEADER: &str =
-    "[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1271] [\"became leader at term 7\"] [term=7] [raft_id=23] [region_id=6]\n";
+const LEADER: &str = "[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1271] [\"became leader at term 7\"] [term=7] [raft_id=23] [region_id=6]\n";
 
 #[test]
 fn a_log_that_forges_another_in_a_value_or_a_stack_trace_makes_no_event() {
@@ -38,7 +41,8 @@ fn a_log_that_forges_another_in_a_value_or_a_stack_trace_makes_no_event() {
 
 #[test]
 fn statistics_tell_entries_from_what_belongs_to_them_and_from_rubbish() {
-    let text = format!("rubbish\n{LEADER}   at stack\n\nmore\n{}{LEADER}\0\0\0\n", &LEADER[..60].trim_end()).into_bytes();
+    let text = format!("rubbish\n{LEADER}   at stack\n\nmore\n{}{LEADER}\0\0\0\n", &LEADER[..60].trim_end())
+        .into_bytes();
     let text = [text, b"\n[2026/11/22 02:44:22.765 +00:00] [LOUD] [a:1] [b]".to_vec()].concat();
     let path = temporary("stats", &text);
     let mut stats = Stats::default();
@@ -68,10 +72,12 @@ fn what_is_no_log_says_so() {
 
 #[test]
 fn a_window_is_read_from_its_beginning_and_then_lines_are_not_counted() {
-    let text: String = (0..20_000).map(|second| {
-        let at = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1_700_000_000 + second);
-        LEADER.replace("2026/11/22 02:44:22.765", &at.format("%Y/%m/%d %H:%M:%S%.3f").to_string())
-    }).collect();
+    let text: String = (0..20_000)
+        .map(|second| {
+            let at = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1_700_000_000 + second);
+            LEADER.replace("2026/11/22 02:44:22.765", &at.format("%Y/%m/%d %H:%M:%S%.3f").to_string())
+        })
+        .collect();
     let path = temporary("window", text.as_bytes());
     let mut scan = Scan { threads: 2, ..Scan::default() };
     scan.filter.since = chrono::DateTime::from_timestamp(1_700_019_000, 0);

@@ -1,0 +1,267 @@
+//! `operator logs`: what is in TiKV's and PD's logs.
+
+mod args;
+mod told;
+mod report;
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use operator_tikv::log::{Entries, Follow, Group, Merge, Scan, Stats, leadership_of, log_files, may_tell};
+
+pub(crate) use self::args::LogsArgs;
+use self::told::Told;
+use crate::error::Failure;
+use crate::output::text::{self, escaped};
+use crate::output::{Format, Output};
+use crate::progress;
+
+/// How often a log that is followed is looked at.
+const POLL: Duration = Duration::from_millis(250);
+
+impl LogsArgs {
+    /// Returns once everything is read, or nobody reads on; with `--follow` never by itself.
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        let scan = Arc::new(self.scan()?);
+        let files = log_files(&self.files)
+            .map_err(|error| Failure::other("the directory could not be read", error))?;
+        let size = size(&files);
+        let reading = Reading { args: self, scan: Arc::clone(&scan), output, unread: false };
+        let work = tokio::task::spawn_blocking(move || reading.run(&files));
+        let told = |_| match (scan.done.load(Ordering::Relaxed), size) {
+            (done, Some(size)) => format!(
+                "{} of {} read ({})",
+                text::bytes(done.min(size)),
+                text::bytes(size),
+                text::percent(done.min(size), size).unwrap_or_default()
+            ),
+            (done, None) => format!("{} read", text::bytes(done)),
+        };
+        // Lines that appear on the terminal tell that it goes on.
+        let work = if io::stdout().is_terminal() { work.await } else { progress::showing(told, work).await };
+        work.map_err(|panic| Failure::other("the program has a bug and stopped", panic))?
+    }
+}
+
+/// How many bytes there are to read; unknown if any of it is compressed or a pipe.
+fn size(files: &[PathBuf]) -> Option<u64> {
+    let is_plain = |path: &Path| !matches!(path.extension().and_then(|end| end.to_str()), Some("gz" | "zst"));
+    let size = |path: &PathBuf| {
+        path.metadata().ok().filter(|data| data.is_file() && is_plain(path)).map(|data| data.len())
+    };
+    files.iter().map(size).sum()
+}
+
+struct Reading {
+    args: LogsArgs,
+    scan: Arc<Scan>,
+    output: Output,
+    /// Whether something could not be read.
+    unread: bool,
+}
+
+impl Reading {
+    fn run(mut self, files: &[PathBuf]) -> Result<ExitCode, Failure> {
+        if self.args.stats {
+            self.stats(files)?;
+        } else if self.args.follow {
+            self.follow(files)?;
+        } else if self.args.merge {
+            self.merge(files)?;
+        } else {
+            for file in files {
+                if self.args.leadership() { self.leadership(file)? } else { self.entries(file)? }
+            }
+        }
+        self.output.flush()?;
+        Ok(if self.unread { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// Says what could not be read.
+    fn missed(&mut self, file: &Path, why: &str) {
+        self.unread = true;
+        let _ = self.output.flush();
+        self.output.note(&format!("{}: {}", escaped(&file.to_string_lossy()), escaped(why)));
+    }
+
+    fn missed_lines(&mut self, file: &Path, cut: u64) {
+        if cut > 0 {
+            self.missed(file, &format!("{cut} lines are longer than 1 MiB, of which the rest was skipped"));
+        }
+    }
+
+    fn scanned(&mut self, file: &Path, scanned: io::Result<operator_tikv::log::Scanned>) {
+        match scanned {
+            Ok(scanned) => {
+                self.missed_lines(file, scanned.cut);
+                if scanned.foreign {
+                    self.missed(file, "it does not begin with a line of a TiKV or PD log");
+                }
+            }
+            Err(error) => self.missed(file, &error.to_string()),
+        }
+    }
+
+    fn leadership(&mut self, file: &Path) -> Result<(), Failure> {
+        let told = Told::new(&self.output, self.args.files.len() > 1);
+        let mut failed = None;
+        let output = &mut self.output;
+        let take = |bytes: &[u8]| match output.text(&String::from_utf8_lossy(bytes)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                failed = Some(failure);
+                ControlFlow::Break(())
+            }
+        };
+        let scanned = self.scan.leadership(file, |change, out| told.change(change, out), take);
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        self.scanned(file, scanned);
+        Ok(())
+    }
+
+    fn entries(&mut self, file: &Path) -> Result<(), Failure> {
+        let mut entries = match Entries::open(file, &self.scan.filter) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.missed(file, &error.to_string());
+                return Ok(());
+            }
+        };
+        let mut seen = Seen::default();
+        let read = loop {
+            match entries.advance() {
+                Ok(true) => self.tell(file, &entries.group(), &mut seen)?,
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            self.scan.done.store(entries.read().0, Ordering::Relaxed);
+        };
+        self.missed_lines(file, entries.read().1);
+        if seen.unparsed > 0 && seen.entries == 0 {
+            self.missed(file, "it has no line of a TiKV or PD log");
+        }
+        if let Err(error) = read {
+            self.missed(file, &error.to_string());
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
+        let mut merge = Merge::open(files, &self.scan.filter);
+        let mut seen = Seen::default();
+        while merge.advance() {
+            if let Some((file, group)) = merge.group() {
+                self.tell(file, &group, &mut seen)?;
+            }
+            self.scan.done.store(merge.read().0, Ordering::Relaxed);
+        }
+        for (file, error) in merge.failed() {
+            self.missed(file, &error.to_string());
+        }
+        if merge.read().1 > 0 {
+            self.missed_lines(Path::new("some file"), merge.read().1);
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
+        let mut followed: Vec<_> =
+            files.iter().map(|file| (Follow::new(file, false), Seen::default(), String::new())).collect();
+        loop {
+            let mut idle = true;
+            for (follow, seen, failed) in &mut followed {
+                let path = follow.path().to_owned();
+                match follow.poll() {
+                    Ok((_, lines)) if lines.is_empty() => {}
+                    Ok((number, lines)) => {
+                        idle = false;
+                        failed.clear();
+                        let mut entries = Entries::of(io::Cursor::new(lines), number);
+                        while entries.advance()? {
+                            self.tell(&path, &entries.group(), seen)?;
+                        }
+                    }
+                    // Told once, until it can be read again.
+                    Err(error) if *failed == error.to_string() => {}
+                    Err(error) => {
+                        *failed = error.to_string();
+                        self.missed(&path, failed);
+                    }
+                }
+            }
+            if idle {
+                self.output.flush()?;
+                // May return early, then it is looked at early.
+                std::thread::park_timeout(POLL);
+            }
+        }
+    }
+
+    /// Writes an entry with what belongs to it, if it is wanted.
+    fn tell(&mut self, file: &Path, group: &Group<'_>, seen: &mut Seen) -> Result<(), Failure> {
+        let told = Told::new(&self.output, self.args.files.len() > 1);
+        let name = file.to_string_lossy();
+        let mut out = Vec::new();
+        match group.entry() {
+            Ok(entry) if self.args.leadership() => {
+                seen.entries += 1;
+                let votes = self.scan.takes(operator_core::LeadershipChangeKind::VoteGranted)
+                    || !self.scan.kinds.is_empty();
+                let change =
+                    may_tell(group.head, votes).then(|| leadership_of(&entry, &name, group.line)).flatten();
+                if let Some(change) = change.filter(|change| self.scan.takes(change.kind))
+                    && self.scan.filter.takes(&entry)
+                {
+                    told.change(&change, &mut out);
+                }
+            }
+            Ok(entry) => {
+                seen.entries += 1;
+                seen.wanted = self.scan.filter.takes(&entry);
+                if seen.wanted {
+                    told.entry(&entry, group, &name, &mut out);
+                }
+            }
+            Err(error) => {
+                seen.unparsed += 1;
+                // What follows an entry in the next lines of a log that is followed belongs to it.
+                let belongs = self.args.follow && seen.wanted && !error.has_time;
+                if !self.args.leadership() && (belongs || self.args.wants_all()) {
+                    told.unparsed(group, &name, &mut out);
+                }
+            }
+        }
+        if out.is_empty() { Ok(()) } else { self.output.text(&String::from_utf8_lossy(&out)) }
+    }
+
+    fn stats(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
+        let mut stats = Stats::default();
+        for file in files {
+            let scanned = self.scan.stats(file, &mut stats);
+            self.scanned(file, scanned);
+        }
+        match self.output.format {
+            Format::Json => self.output.json_line(&stats),
+            Format::Table => {
+                let text = report::stats(&stats, self.output.style);
+                self.output.text(&text)
+            }
+        }
+    }
+}
+
+/// What was seen of a file.
+#[derive(Debug, Default)]
+struct Seen {
+    entries: u64,
+    unparsed: u64,
+    /// Whether the last entry was wanted.
+    wanted: bool,
+}
