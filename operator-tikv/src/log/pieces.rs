@@ -28,12 +28,14 @@ pub(super) struct Plan<'a> {
     pub(super) done: &'a AtomicU64,
 }
 
-/// Gives every piece to `map`, on any thread, and what that makes of it to `take`, in order, until it breaks. Returns
-/// how many lines were cut.
-pub(super) fn read<T: Send>(
+/// Gives every piece to `find`, on any thread, which counts its lines and may find something in them on the way; then,
+/// when it is known which lines they are, to `map`; and what that makes of it to `take`, in order, until it breaks.
+/// Returns how many lines were cut.
+pub(super) fn read<F, T: Send>(
     input: Input,
     plan: &Plan<'_>,
-    map: impl Fn(Piece<'_>) -> T + Sync,
+    find: impl Fn(&[u8]) -> (u64, F) + Sync,
+    map: impl Fn(Piece<'_>, F) -> T + Sync,
     mut take: impl FnMut(T) -> ControlFlow<()> + Send,
 ) -> io::Result<u64> {
     let number = (plan.start == 0).then_some(1);
@@ -42,8 +44,9 @@ pub(super) fn read<T: Send>(
             let mut blocks = Blocks::new(stream);
             let (mut number, mut is_first) = (number, true);
             while let Some(lines) = blocks.next()? {
-                let told = map(Piece { lines, number, is_first });
-                number = number.map(|number| number + count(lines));
+                let (count, found) = find(lines);
+                let told = map(Piece { lines, number, is_first }, found);
+                number = number.map(|number| number + count);
                 is_first = false;
                 plan.done.fetch_add(lines.len() as u64, Ordering::Relaxed);
                 if take(told).is_break() {
@@ -73,8 +76,9 @@ pub(super) fn read<T: Send>(
                         Err(error) => return order.fail(index, error),
                     };
                     let lines = buffer.get(lines).unwrap_or_default();
-                    let Some(number) = order.number(index, count(lines), cut) else { return };
-                    let told = map(Piece { lines, number, is_first: index == 0 });
+                    let (count, found) = find(lines);
+                    let Some(number) = order.number(index, count, cut) else { return };
+                    let told = map(Piece { lines, number, is_first: index == 0 }, found);
                     let hand_over = || (take.lock().unwrap_or_else(PoisonError::into_inner))(told);
                     if order.in_turn(index, hand_over).is_break() {
                         return;
@@ -99,7 +103,7 @@ pub(super) fn count(lines: &[u8]) -> u64 {
     ends + u64::from(lines.last().is_some_and(|byte| *byte != b'\n'))
 }
 
-/// Reads the lines that begin in a piece: where they stand in the buffer, and how many were cut.
+/// Reads the lines that begin in a piece: where they stand in the buffer, which only grows, and how many were cut.
 fn load(
     file: &File,
     begin: u64,
@@ -108,48 +112,46 @@ fn load(
 ) -> io::Result<(std::ops::Range<usize>, u64)> {
     // With the byte before, which says whether a line begins here.
     let before = usize::from(!is_first);
-    buffer.clear();
-    fill(file, begin - before as u64, BUFFER + before, buffer)?;
-    let start = if is_first { Some(0) } else { memchr::memchr(b'\n', buffer).map(|end| end + 1) };
-    let Some(start) = start.filter(|start| *start < buffer.len()) else { return Ok((0..0, 0)) };
+    let begin = begin - before as u64;
+    let mut end = fill(file, begin, 0..BUFFER + before, buffer)?;
+    let loaded = buffer.get(..end).unwrap_or_default();
+    let start = if is_first { Some(0) } else { memchr::memchr(b'\n', loaded).map(|end| end + 1) };
+    let Some(start) = start.filter(|start| *start < end) else { return Ok((0..0, 0)) };
     // The last line goes on in the next piece.
-    let last = memchr::memrchr(b'\n', buffer).map_or(start, |end| (end + 1).max(start));
-    let mut searched = buffer.len();
-    while last < searched && buffer.len() - last <= LONGEST_LINE {
-        let at = begin - before as u64 + buffer.len() as u64;
-        fill(file, at, BUFFER / 4, buffer)?;
-        let fresh = buffer.get(searched..).unwrap_or_default();
+    let last = memchr::memrchr(b'\n', loaded).map_or(start, |end| (end + 1).max(start));
+    let mut searched = end;
+    while last < searched && end - last <= LONGEST_LINE {
+        end = fill(file, begin, end..end + BUFFER / 4, buffer)?;
+        let fresh = buffer.get(searched..end).unwrap_or_default();
         if fresh.is_empty() {
             break;
         }
-        if let Some(end) = memchr::memchr(b'\n', fresh) {
-            buffer.truncate(searched + end + 1);
+        if let Some(length) = memchr::memchr(b'\n', fresh) {
+            end = searched + length + 1;
             break;
         }
-        searched = buffer.len();
+        searched = end;
     }
-    let line = buffer.get(last..).unwrap_or_default();
+    let line = buffer.get(last..end).unwrap_or_default();
     let cut = line.strip_suffix(b"\n").unwrap_or(line).len() > LONGEST_LINE;
-    if cut {
-        buffer.truncate(last + LONGEST_LINE);
-    }
-    Ok((start..buffer.len(), cut.into()))
+    Ok((start..if cut { last + LONGEST_LINE } else { end }, cut.into()))
 }
 
-/// Appends up to `count` bytes, fewer only at the end of the file.
-fn fill(file: &File, mut at: u64, count: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let mut filled = buffer.len();
-    buffer.resize(filled + count, 0);
-    while let Some(space) = buffer.get_mut(filled..).filter(|space| !space.is_empty()) {
-        match read_at(file, space, at) {
+/// Reads into a part of the buffer what stands as far behind `begin` in the file; up to where there is something.
+fn fill(file: &File, begin: u64, part: std::ops::Range<usize>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    if buffer.len() < part.end {
+        buffer.resize(part.end, 0);
+    }
+    let mut at = part.start;
+    while let Some(space) = buffer.get_mut(at..part.end).filter(|space| !space.is_empty()) {
+        match read_at(file, space, begin + at as u64) {
             Ok(0) => break,
-            Ok(read) => (filled, at) = (filled + read, at + read as u64),
+            Ok(read) => at += read,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    buffer.truncate(filled);
-    Ok(())
+    Ok(at)
 }
 
 #[cfg(unix)]
@@ -240,14 +242,20 @@ mod tests {
     fn seen(input: Input, threads: usize) -> (Vec<(u64, usize)>, u64) {
         let mut all = Vec::new();
         let plan = Plan { start: 0, threads, done: &AtomicU64::new(0) };
-        let map = |piece: Piece<'_>| {
+        let map = |piece: Piece<'_>, ()| {
             let numbers = piece.number.unwrap()..;
             numbers.zip(lines(piece.lines).map(<[u8]>::len)).collect::<Vec<_>>()
         };
-        let cut = read(input, &plan, map, |some| {
-            all.extend(some);
-            ControlFlow::Continue(())
-        });
+        let cut = read(
+            input,
+            &plan,
+            |lines| (count(lines), ()),
+            map,
+            |some| {
+                all.extend(some);
+                ControlFlow::Continue(())
+            },
+        );
         (all, cut.unwrap())
     }
 
@@ -296,7 +304,8 @@ mod tests {
         let ended = read(
             input,
             &plan,
-            |_| (),
+            |lines| (count(lines), ()),
+            |_, ()| (),
             |()| {
                 taken += 1;
                 if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -67,14 +67,22 @@ impl Scan {
     ) -> io::Result<Scanned> {
         let (name, votes) = (path.to_string_lossy(), self.wants_votes());
         let mut scanned = Scanned::default();
-        let map = |piece: Piece<'_>| {
-            let mut told = Vec::new();
-            for (index, line) in lines(piece.lines).enumerate() {
-                if !may_tell(line, votes) {
-                    continue;
+        let find = |block: &[u8]| {
+            let (mut count, mut at, mut found) = (0, 0, Vec::new());
+            for line in lines(block) {
+                if may_tell(line, votes) {
+                    found.push((count, at..at + line.len()));
                 }
-                let Ok(entry) = parse_line(line) else { continue };
-                let number = piece.number.map(|number| number + index as u64);
+                count += 1;
+                at += line.len() + 1;
+            }
+            (count, found)
+        };
+        let map = |piece: Piece<'_>, found: Vec<(u64, std::ops::Range<usize>)>| {
+            let mut told = Vec::new();
+            for (index, line) in found {
+                let Ok(entry) = parse_line(piece.lines.get(line).unwrap_or_default()) else { continue };
+                let number = piece.number.map(|number| number + index);
                 if let Some(change) = leadership_of(&entry, &name, number)
                     && self.takes(change.kind)
                     && self.filter.takes(&entry)
@@ -84,7 +92,7 @@ impl Scan {
             }
             (piece.is_first && is_foreign(piece.lines), told)
         };
-        scanned.cut = self.pieces(path, map, |(foreign, told)| {
+        scanned.cut = self.pieces(path, find, map, |(foreign, told)| {
             scanned.foreign |= foreign;
             if told.is_empty() { ControlFlow::Continue(()) } else { take(&told) }
         })?;
@@ -99,10 +107,11 @@ impl Scan {
         let name = path.to_string_lossy();
         let mut scanned = Scanned::default();
         let mut of_file = Stats::default();
-        let map = |piece: Piece<'_>| {
+        let find = |block: &[u8]| (pieces::count(block), ());
+        let map = |piece: Piece<'_>, ()| {
             (piece.is_first && is_foreign(piece.lines), Stats::of(&piece, &name, &self.filter))
         };
-        let result = self.pieces(path, map, |(foreign, piece)| {
+        let result = self.pieces(path, find, map, |(foreign, piece)| {
             scanned.foreign |= foreign;
             of_file.add(piece);
             ControlFlow::Continue(())
@@ -116,15 +125,16 @@ impl Scan {
         Ok(scanned)
     }
 
-    fn pieces<T: Send>(
+    fn pieces<F, T: Send>(
         &self,
         path: &Path,
-        map: impl Fn(Piece<'_>) -> T + Sync,
+        find: impl Fn(&[u8]) -> (u64, F) + Sync,
+        map: impl Fn(Piece<'_>, F) -> T + Sync,
         take: impl FnMut(T) -> ControlFlow<()> + Send,
     ) -> io::Result<u64> {
         let mut input = Input::open(path)?;
         let start = start_of(&mut input, &self.filter)?;
-        pieces::read(input, &Plan { start, threads: self.threads.max(1), done: &self.done }, map, take)
+        pieces::read(input, &Plan { start, threads: self.threads.max(1), done: &self.done }, find, map, take)
     }
 }
 

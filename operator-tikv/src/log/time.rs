@@ -61,7 +61,7 @@ impl fmt::Display for Time {
         let Self { year, month, day, hour, minute, second, .. } = self;
         write!(f, "{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}")?;
         match self.nanos {
-            nanos if nanos % 1_000_000 == 0 => write!(f, ".{:03}", nanos / 1_000_000)?,
+            nanos if nanos.is_multiple_of(1_000_000) => write!(f, ".{:03}", nanos / 1_000_000)?,
             nanos => write!(f, ".{nanos:09}")?,
         }
         let (sign, offset) =
@@ -74,7 +74,7 @@ impl fmt::Display for Time {
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // What nearly every line has, without a detour: UTC and milliseconds.
-        if self.offset_minutes == 0 && self.nanos % 1_000_000 == 0 && self.nanos > 0 {
+        if self.offset_minutes == 0 && self.nanos.is_multiple_of(1_000_000) && self.nanos > 0 {
             let millis = self.nanos / 1_000_000;
             let mut text = *b"0000-00-00T00:00:00.000Z";
             let century = (self.year / 100) as u8;
@@ -138,7 +138,7 @@ fn zone_of(text: &[u8]) -> Option<i16> {
 }
 
 fn days(year: u16, month: u8) -> Option<u8> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),
         4 | 6 | 9 | 11 => Some(30),
