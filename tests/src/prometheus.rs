@@ -23,6 +23,8 @@ pub struct Setup {
     pub rule_files: Vec<PathBuf>,
     /// What it knows from the start, as OpenMetrics text, such as [`Frames::open_metrics`](crate::Frames::open_metrics).
     pub samples: Option<String>,
+    /// Its whole configuration, instead of one with those targets and files.
+    pub config: Option<String>,
 }
 
 /// A Prometheus that ends, with its data, when it is dropped.
@@ -51,14 +53,16 @@ impl Prometheus {
         {
             return Ok(None);
         }
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
-             rule_files: {}\n\
-             scrape_configs:\n  - job_name: tikv\n    static_configs: [{{targets: {}}}]\n",
-            json!(setup.rule_files),
-            json!(setup.targets),
-        );
-        std::fs::write(&file, text)?;
+        let usual = || {
+            format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
+                 rule_files: {}\n\
+                 scrape_configs:\n  - job_name: tikv\n    static_configs: [{{targets: {}}}]\n",
+                json!(setup.rule_files),
+                json!(setup.targets),
+            )
+        };
+        std::fs::write(&file, setup.config.clone().unwrap_or_else(usual))?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", file.display()))

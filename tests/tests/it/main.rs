@@ -23,3 +23,6 @@ mod promtool;
 mod rule_files;
 mod prometheus_over_frames;
 mod prometheus_arithmetic;
+mod yaml;
+mod local_cluster;
+mod local_cluster_prometheus;
