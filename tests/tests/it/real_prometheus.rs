@@ -120,7 +120,9 @@ fn differences(
             let theirs = theirs.get(&(field.to_owned(), instance)).copied();
             // A `Duration` counts nanoseconds.
             let theirs = match field {
-                "latency_p99" => theirs.map(|seconds| Duration::from_secs_f64(seconds).as_secs_f64()),
+                "latency_p99" => theirs
+                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .map(|latency| latency.as_secs_f64()),
                 _ => theirs,
             };
             if ours_is.is_none() || ours_is != theirs {
@@ -139,26 +141,32 @@ pub(crate) async fn instances(config: &TikvConfig) -> BTreeMap<u64, String> {
 
 /// At the same moments, the same bits; the subject that was asked. A sample that is being written meanwhile may be seen
 /// once only.
-pub(crate) async fn agrees_exactly(config: TikvConfig, prometheus: &Prometheus) -> TikvSubject {
+pub(crate) async fn agrees_exactly(
+    config: TikvConfig,
+    prometheus: &Prometheus,
+    queries: &StoreQueries,
+) -> TikvSubject {
     let instances = instances(&config).await;
     let spy = Arc::new(Spy {
         network: ReqwestTransport::new(None, Duration::from_secs(3)).unwrap(),
         evaluated: Mutex::default(),
     });
-    let config = config.with_prometheus(prometheus.config()).with_store_queries(queries());
+    let config = config.with_prometheus(prometheus.config()).with_store_queries(queries.clone());
     let subject = TikvSubject::with_transport(config, Arc::<Spy>::clone(&spy)).unwrap();
     let client = prometheus.config().client().unwrap();
     let mut differ = Vec::new();
     for _ in 0..5 {
         let reading = subject.measure().await.unwrap();
         assert!(matches!(reading.origin, MetricsOrigin::Prometheus(_)), "{reading:?}");
-        assert_eq!((reading.metrics.len(), &*reading.warnings), (3, &[][..]));
         let moments = spy.evaluated.lock().unwrap().clone();
         let moment = |query: &str| *moments.get(query).unwrap_or_else(|| panic!("{query} was not asked"));
-        differ = differences(&reading.metrics, &instances, &evaluated(&client, &queries(), moment).await);
-        if differ.is_empty() {
+        differ = differences(&reading.metrics, &instances, &evaluated(&client, queries, moment).await);
+        differ.extend_from_slice(&reading.warnings);
+        if differ.is_empty() && reading.metrics.len() == 3 {
             return subject;
         }
+        // On a busy machine a scrape may have failed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     panic!("{differ:?}")
 }
@@ -180,7 +188,7 @@ async fn metrics_agree_with_prometheus_exactly_and_with_the_stores_and_survive_i
     let client = prometheus.config().client().unwrap();
     warm(&client, targets.len()).await;
 
-    let subject = agrees_exactly(config, &prometheus).await;
+    let subject = agrees_exactly(config, &prometheus, &queries()).await;
 
     // The program, through both.
     let url = prometheus.url().to_owned();
