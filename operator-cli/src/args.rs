@@ -10,8 +10,8 @@ use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    CheckArgs, ConfigArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, SimulateArgs,
-    StatusArgs, StoreArgs, StoresArgs, WatchArgs,
+    CheckArgs, ConfigArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, RulesArgs,
+    SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -143,6 +143,14 @@ pub(crate) enum Question {
     Hot(HotArgs),
     Metrics(MetricsArgs),
     Config(ConfigArgs),
+}
+
+impl Question {
+    /// The rule files that go with it.
+    pub(crate) fn rules(&self) -> &RulesArgs {
+        const NONE: &RulesArgs = &RulesArgs::NONE;
+        if let Self::Check(args) = self { &args.rules } else { NONE }
+    }
 }
 
 /// Reads the name of a scenario.

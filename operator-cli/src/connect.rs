@@ -10,10 +10,12 @@ use operator_core::Clock;
 use operator_tikv::http::{Endpoint, Limits, TlsConfig};
 use operator_tikv::metrics::MetricsSource;
 use operator_tikv::prometheus::{Client, PrometheusConfig, Secret, StoreQueries};
+use operator_tikv::rules::Rules;
 use operator_tikv::{TikvConfig, TikvSubject};
 use tikv_simulator::{Config, Scenario, Server};
 
 use crate::args::Options;
+use crate::commands::RulesArgs;
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -29,12 +31,29 @@ pub(crate) struct Connection {
 ///
 /// # Errors
 /// [`Failure::Usage`] if they name nothing, or something that cannot be used.
-pub(crate) async fn connect(options: &Options) -> Result<Connection, Failure> {
+pub(crate) async fn connect(options: &Options, rules: &RulesArgs) -> Result<Connection, Failure> {
+    let rules = rules.read()?;
+    let connection = connect_to(options, rules).await?;
+    let tikv = connection.session.tikv.as_ref().filter(|tikv| tikv.rules().is_some());
+    // Where it is may not be known yet: then the rules are unknown, not the command line wrong.
+    if let Some(tikv) = tikv
+        && let Ok(None) = tikv.metrics_source().prometheus().await
+    {
+        return Err(Failure::Usage(
+            "--rules: rules need a Prometheus, and PD names none: name one by --prometheus http://HOST:9090 or by \
+             the environment variable PROMETHEUS_URL"
+                .to_owned(),
+        ));
+    }
+    Ok(connection)
+}
+
+async fn connect_to(options: &Options, rules: Option<Rules>) -> Result<Connection, Failure> {
     let variable = |name| env::var(name);
     match endpoints(options, variable)? {
         Target::Real(endpoints) => {
             let config = real(endpoints, options, variable)?;
-            Ok(Connection { session: session(config, options)?, _simulated: None })
+            Ok(Connection { session: session(config, options, rules)?, _simulated: None })
         }
         Target::Simulated(scenario) => {
             let server = simulated(scenario).await?;
@@ -43,7 +62,7 @@ pub(crate) async fn connect(options: &Options) -> Result<Connection, Failure> {
             if let Some(prometheus) = prometheus(options, |_| Err(VarError::NotPresent))? {
                 config = config.with_prometheus(prometheus);
             }
-            Ok(Connection { session: session(config, options)?, _simulated: Some(server) })
+            Ok(Connection { session: session(config, options, rules)?, _simulated: Some(server) })
         }
     }
 }
@@ -244,14 +263,17 @@ fn from_environment(
     }
 }
 
-fn session(config: TikvConfig, options: &Options) -> Result<Session, Failure> {
+fn session(config: TikvConfig, options: &Options, rules: Option<Rules>) -> Result<Session, Failure> {
     let timeout = *options.timeout;
     if timeout.is_zero() {
         return Err(Failure::Usage("--timeout must be longer than zero".to_owned()));
     }
     let asked: Vec<_> = config.endpoints.iter().map(ToString::to_string).collect();
     let subject = TikvSubject::new(config.with_limits(limits(timeout))).map_err(unusable)?;
-    let subject = Arc::new(subject);
+    let subject = Arc::new(match rules {
+        Some(rules) => subject.with_rules(rules),
+        None => subject,
+    });
     Ok(Session {
         tikv: Some(Arc::clone(&subject)),
         subject,

@@ -94,7 +94,7 @@ async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
         Command::Logs(args) => return args.run(output).await,
         Command::Watch(args) => args.run(&cli.options, output, stop).await?,
         Command::Ask(question) => {
-            let connection = connect::connect(&cli.options).await?;
+            let connection = connect::connect(&cli.options, question.rules()).await?;
             return answer(question, &connection.session, &mut output).await;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use operator_core::{Clock, Error, ErrorKind, RegionPage, Result, Subject};
+use operator_core::{Clock, Error, ErrorKind, Invariant, RegionPage, Result, Subject};
 use operator_tikv::TikvSubject;
 
 use crate::error::Failure;
@@ -38,6 +38,11 @@ impl Session {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(self.silent(operation).into()),
         }
+    }
+
+    /// What its rules and the alerts of its Prometheus say.
+    pub(crate) fn rule_invariants(&self) -> Vec<Arc<dyn Invariant>> {
+        self.tikv.as_ref().map(|tikv| tikv.rule_invariants()).unwrap_or_default()
     }
 
     /// The next page of a stream; each may take as long as a question.

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use operator_core::{
     Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Invariant, Member, Observation, Operation,
     Part, Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store,
     StoreId, StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
 };
+use tokio::time::Instant;
 
 use crate::http::Transport;
 use crate::invariants::{Thresholds, tikv_invariants_of};
 use crate::metrics::{MetricsReading, MetricsSource};
 use crate::pd::{self, Assessment, PdClient, StoreInfo, Upkeep};
+use crate::rules::{self, Rules, Things};
 use crate::signals;
 use crate::single_flight::{Shared, SingleFlight};
 use crate::{Error, TikvConfig};
@@ -42,6 +46,7 @@ pub struct TikvSubject {
     assessment: SingleFlight<Assessment>,
     metrics: MetricsSource,
     measured: SingleFlight<MetricsReading>,
+    rules: Option<Rules>,
 }
 
 impl TikvSubject {
@@ -72,6 +77,7 @@ impl TikvSubject {
             assessment: SingleFlight::default(),
             metrics,
             measured: SingleFlight::default(),
+            rules: None,
         }
     }
 
@@ -79,6 +85,17 @@ impl TikvSubject {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { metrics: self.metrics.with_clock(clock.clone()), clock, ..self }
+    }
+
+    /// Evaluates `rules`, through the Prometheus that metrics come from, with each observation that has signals.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules: Some(rules), ..self }
+    }
+
+    /// The rules that are evaluated.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
     }
 
     /// Its PD.
@@ -114,12 +131,54 @@ impl TikvSubject {
         tokio::time::timeout(patience, self.shared_measure()).await.ok()?.ok()
     }
 
-    /// What must hold of it, as far as it can observe that.
+    /// What Prometheus says of its own alerts and of the rules; nothing without a Prometheus and without rules.
+    async fn told_by_prometheus(
+        &self,
+        scope: &Scope,
+        measured: Option<&MetricsReading>,
+        now: DateTime<Utc>,
+        patience: Duration,
+    ) -> Vec<Signal> {
+        if self.rules.is_none() && !scope.parts.contains(&Part::Metrics) {
+            // Nobody wants to know what Prometheus has.
+            return Vec::new();
+        }
+        let unevaluated =
+            |why: String| self.rules.iter().map(|rules| rules.unevaluated(why.clone())).collect();
+        let prometheus = match self.metrics.prometheus().await {
+            Ok(Some(prometheus)) => prometheus,
+            Ok(None) => return unevaluated("there is no Prometheus to evaluate the rules".to_owned()),
+            Err(error) => return unevaluated(format!("where Prometheus is, is not known: {error}")),
+        };
+        let stores = self.shared_stores().await.map(|stores| plain(&stores)).unwrap_or_default();
+        let identities = measured.map(|reading| reading.identities.as_slice()).unwrap_or_default();
+        let things = Things::new(&stores, identities);
+        let evaluated = async {
+            match &self.rules {
+                Some(rules) => rules.evaluate(&prometheus, &things, patience).await,
+                None => Vec::new(),
+            }
+        };
+        let (mut signals, alerts) =
+            tokio::join!(evaluated, rules::alert_signals(&prometheus, &things, now, patience));
+        signals.extend(alerts);
+        signals
+    }
+
+    /// What must hold of it, as far as it can observe that, and what its rules say.
     ///
     /// # Errors
     /// Kind `InvalidInput`, naming the field, if a threshold makes no sense.
     pub fn invariants(&self, thresholds: &Thresholds) -> Result<Vec<Arc<dyn Invariant>>> {
-        tikv_invariants_of(thresholds, |part| self.config.supports(part.operation()))
+        let mut invariants = tikv_invariants_of(thresholds, |part| self.config.supports(part.operation()))?;
+        invariants.extend(self.rule_invariants());
+        Ok(invariants)
+    }
+
+    /// What its rules and the alerts of its Prometheus say.
+    pub fn rule_invariants(&self) -> Vec<Arc<dyn Invariant>> {
+        let rules = self.rules.iter().flat_map(Rules::invariants);
+        rules.chain([rules::prometheus_alert()]).collect()
     }
 
     /// The parts of an observation run together: those that need the stores see the same ones.
@@ -224,12 +283,21 @@ impl Subject for TikvSubject {
             let stores = self.shared_stores().await?;
             Ok(Upkeep::of(&self.pd, &stores, began, &scope.clock).await)
         };
-        let (assessment, upkeep, measured) = tokio::join!(self.assess(), upkeep, self.measured_beside(scope));
+        let beside = async {
+            let started = Instant::now();
+            let measured = self.measured_beside(scope).await;
+            // Which series are whose is known then.
+            let patience = scope.part_deadline.mul_f64(0.9).saturating_sub(started.elapsed());
+            let told = self.told_by_prometheus(scope, measured.as_deref(), began, patience).await;
+            (measured, told)
+        };
+        let (assessment, upkeep, (measured, told)) = tokio::join!(self.assess(), upkeep, beside);
         let failed = |error: Arc<Error>| error.shared_during("signals");
         let mut signals = signals::of(&*assessment.map_err(failed)?, &upkeep.map_err(failed)?, began);
         if let Some(reading) = measured {
             signals.extend(signals::of_metrics(&reading, began));
         }
+        signals.extend(told);
         Ok(signals)
     }
 

@@ -9,6 +9,7 @@ use operator_core::{
 };
 use operator_tikv::invariants::{Thresholds, tikv_invariants_of};
 
+use super::RulesArgs;
 use crate::error::Failure;
 use crate::output::table::{self, Cell, Column};
 use crate::output::text::{self, escaped};
@@ -21,6 +22,7 @@ use crate::session::Session;
 Examples:
   operator check
   operator --simulate=store-crash check
+  operator check --rules tikv.rules.yml --prometheus http://127.0.0.1:9090
   operator check --no-grace -o json | jq -r '.violations[] | [.severity, .regarding, .message] | @tsv'
 
 Exit codes, as monitoring plugins have them; the worst of 2, 1, 3, 0 counts:
@@ -36,12 +38,15 @@ pub(crate) struct CheckArgs {
     /// Have no patience: what may last a while before it fires does so at once
     #[arg(long)]
     no_grace: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
 }
 
 impl CheckArgs {
     pub(crate) async fn run(self, session: &Session, output: &mut Output) -> Result<ExitCode, Failure> {
         let name = session.subject.config().name.clone();
-        let invariants = invariants(&*session.subject)?;
+        let mut invariants = invariants(&*session.subject)?;
+        invariants.extend(session.rule_invariants());
         let scope = Scope::all().part_deadline(session.timeout).clock(session.clock.clone());
         let report = match crate::progress::waiting(&session.asked, session.subject.observe(&scope)).await {
             Ok(observation) => CheckReport::of(name, &observation, invariants, self.no_grace)?,

@@ -2,6 +2,7 @@
 
 mod status;
 mod problems;
+mod rule_files;
 mod check;
 mod watch;
 mod stores;
@@ -23,6 +24,7 @@ pub(crate) use metrics::MetricsArgs;
 pub(crate) use query::QueryArgs;
 pub(crate) use region::RegionArgs;
 pub(crate) use regions::RegionsArgs;
+pub(crate) use rule_files::RulesArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use store::StoreArgs;

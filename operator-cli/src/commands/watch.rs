@@ -16,6 +16,7 @@ use self::live::Live;
 pub(crate) use self::live::give_back;
 use self::story::Story;
 use self::teller::Teller;
+use super::RulesArgs;
 use crate::args::Options;
 use crate::connect;
 use crate::error::Failure;
@@ -30,6 +31,7 @@ const WAITING: usize = 10_000;
 Examples:
   operator watch                               on a terminal a live view; q, Esc or Ctrl-C leaves it
   operator watch --no-live --pending | tee watched.log
+  operator watch --rules tikv.rules.yml --prometheus http://127.0.0.1:9090
   operator watch --interval 30s -o json >> events.jsonl
   operator watch --simulate=store-crash        a story from its beginning to its end, in half a minute
   operator watch --simulate=two-stores-lost -o json | jq -r '[.type, .severity, .regarding, .message] | @tsv'
@@ -61,6 +63,8 @@ pub(crate) struct WatchArgs {
     /// Write a line also for what is pending
     #[arg(long)]
     pending: bool,
+    #[command(flatten)]
+    rules: RulesArgs,
 }
 
 /// Who is told, and how.
@@ -81,6 +85,10 @@ impl WatchArgs {
             .interval(*self.interval)
             .scope(Scope::all().part_deadline(*options.timeout));
         match options.simulate {
+            Some(_) if !self.rules.files.is_empty() => Err(Failure::Usage(
+                "--rules needs a Prometheus, and a simulated story has none: its time is not that of any Prometheus"
+                    .to_owned(),
+            )),
             Some(scenario) => {
                 let speed = self.speed.unwrap_or(Story::USUAL_SPEED);
                 let story = Story::new(scenario, speed)?;
@@ -93,9 +101,11 @@ impl WatchArgs {
                 "--speed is for stories: only beside --simulate does time pass faster".to_owned(),
             )),
             None => {
-                let connection = connect::connect(options).await?;
+                let connection = connect::connect(options, &self.rules).await?;
                 let session = &connection.session;
-                let checker = InvariantChecker::new(super::check::invariants(&*session.subject)?)?;
+                let mut invariants = super::check::invariants(&*session.subject)?;
+                invariants.extend(session.rule_invariants());
+                let checker = InvariantChecker::new(invariants)?;
                 let subject = Arc::clone(&session.subject);
                 let monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
                 match self.audience(options, session.asked.clone(), output) {

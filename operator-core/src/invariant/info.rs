@@ -56,7 +56,8 @@ pub struct SeverityGrace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InvariantInfo {
-    /// Its name, in `snake_case`, unique among the invariants of a checker.
+    /// Its name, in `snake_case`, unique among the invariants of a checker. Somebody else's rule has `rule/` and the
+    /// name that it was given, which may be any text.
     pub id: Cow<'static, str>,
     /// The severities it can find, each with its grace; at least one, none twice. A finding of a severity that is not
     /// listed counts as the next milder one that is, or else as the mildest listed.
@@ -118,14 +119,18 @@ impl InvariantInfo {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`], naming the field, for an id that is not `snake_case`, no severity or one listed
-    /// twice, and for a grace or keep-firing of more than 30 days, which nobody means.
+    /// twice, and for a grace or keep-firing of more than 30 days, which nobody means; of a rule, of more than
+    /// Prometheus takes.
     pub fn validate(&self) -> Result<()> {
-        const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+        const DAY: Duration = Duration::from_secs(86_400);
+        let is_rule = self.id.strip_prefix("rule/").is_some_and(|name| !name.is_empty());
+        let days: u32 = if is_rule { 300 * 365 } else { 30 };
+        let longest = DAY * days;
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidInput, "invariant", message));
         let id = &self.id;
         let snake_case = id.starts_with(|first: char| first.is_ascii_lowercase())
             && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if !snake_case {
+        if !snake_case && !is_rule {
             return refuse(format!("id: `{id}` is not in snake_case"));
         }
         if self.severities.is_empty() {
@@ -135,12 +140,12 @@ impl InvariantInfo {
             if self.severities.iter().skip(index + 1).any(|other| other.severity == *severity) {
                 return refuse(format!("{id}.severities: {severity} is listed twice"));
             }
-            if *grace > LONGEST {
-                return refuse(format!("{id}.grace of {severity}: {grace:?} is more than 30 days"));
+            if *grace > longest {
+                return refuse(format!("{id}.grace of {severity}: {grace:?} is more than {days} days"));
             }
         }
-        if self.keep_firing > LONGEST {
-            return refuse(format!("{id}.keep_firing: {:?} is more than 30 days", self.keep_firing));
+        if self.keep_firing > longest {
+            return refuse(format!("{id}.keep_firing: {:?} is more than {days} days", self.keep_firing));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a subject knows of its things beyond the common types.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +25,9 @@ pub struct Signal {
     pub at: DateTime<Utc>,
     /// Where it comes from: an endpoint, a metric.
     pub source: String,
+    /// The labels it has there, where it is a series; left out of the JSON if there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Signal {
@@ -42,6 +46,7 @@ impl Signal {
             unit: None,
             at,
             source: source.into(),
+            labels: BTreeMap::new(),
         }
     }
 }

@@ -17,7 +17,7 @@ mod config;
 mod client;
 mod stores;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 
 pub use client::Client;
 pub use config::{PrometheusConfig, Secret, endpoint_from_pd};

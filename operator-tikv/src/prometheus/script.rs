@@ -12,30 +12,30 @@ type Answers = Box<dyn Fn(&HttpRequest) -> (u16, String) + Send + Sync>;
 
 /// Answers by a function, and keeps what was asked.
 #[derive(Clone)]
-pub(super) struct Script(Arc<(Answers, Mutex<Vec<HttpRequest>>)>);
+pub(crate) struct Script(Arc<(Answers, Mutex<Vec<HttpRequest>>)>);
 
 impl Script {
-    pub(super) fn new(answers: impl Fn(&HttpRequest) -> (u16, String) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answers: impl Fn(&HttpRequest) -> (u16, String) + Send + Sync + 'static) -> Self {
         Self(Arc::new((Box::new(answers), Mutex::default())))
     }
 
-    pub(super) fn always(status: u16, body: &'static str) -> Self {
+    pub(crate) fn always(status: u16, body: &'static str) -> Self {
         Self::new(move |_| (status, body.to_owned()))
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.config().client_over(self.clone()).unwrap()
     }
 
-    pub(super) fn config(&self) -> PrometheusConfig {
+    pub(crate) fn config(&self) -> PrometheusConfig {
         PrometheusConfig::new("https://gateway/prometheus/".parse().unwrap())
     }
 
-    pub(super) fn asked(&self) -> Vec<HttpRequest> {
+    pub(crate) fn asked(&self) -> Vec<HttpRequest> {
         self.0.1.lock().unwrap().clone()
     }
 
-    pub(super) fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.asked()
             .iter()
             .map(|request| format!("{} {}", request.method, request.path_and_query()))

