@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use operator_tikv::log::{Entries, Follow, Group, Merge, Scan, Stats, leadership_of, log_files, may_tell};
+use operator_tikv::log::{
+    Entries, Follow, Group, Merge, Scan, Stats, Summary, leadership_of, log_files, may_tell, timeline,
+};
 
 pub(crate) use self::args::LogsArgs;
 use self::told::Told;
@@ -69,6 +71,8 @@ impl Reading {
     fn run(mut self, files: &[PathBuf]) -> Result<ExitCode, Failure> {
         if self.args.stats {
             self.stats(files)?;
+        } else if self.args.summary {
+            self.summary(files)?;
         } else if self.args.follow {
             self.follow(files)?;
         } else if self.args.merge {
@@ -162,13 +166,46 @@ impl Reading {
             }
             self.scan.done.store(merge.read().0, Ordering::Relaxed);
         }
+        self.merged(&merge);
+        Ok(())
+    }
+
+    fn merged(&mut self, merge: &Merge) {
         for (file, error) in merge.failed() {
             self.missed(file, &error.to_string());
         }
         if merge.read().1 > 0 {
             self.missed_lines(Path::new("some file"), merge.read().1);
         }
-        Ok(())
+    }
+
+    fn summary(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
+        let mut merge = Merge::open(files, &self.scan.filter);
+        let mut summary = Summary::default();
+        while merge.advance() {
+            if let Some((file, group)) = merge.group()
+                && may_tell(group.head, false)
+                && let Ok(entry) = group.entry()
+                && let Some(change) = leadership_of(&entry, &file.to_string_lossy(), group.line)
+                && self.scan.filter.takes(&entry)
+            {
+                summary.add(&change.to_owned());
+            }
+            self.scan.done.store(merge.read().0, Ordering::Relaxed);
+        }
+        self.merged(&merge);
+        if let Some(path) = &self.args.svg {
+            std::fs::write(path, timeline(&summary))
+                .map_err(|error| Failure::other(format!("{} could not be written", path.display()), error))?;
+        }
+        let regions = summary.regions();
+        match self.output.format {
+            Format::Json => regions.iter().try_for_each(|region| self.output.json_line(region)),
+            Format::Table => {
+                let text = report::summary(&summary, self.output.style);
+                self.output.text(&text)
+            }
+        }
     }
 
     fn follow(&mut self, files: &[PathBuf]) -> Result<(), Failure> {

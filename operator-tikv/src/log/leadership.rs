@@ -77,8 +77,9 @@ pub fn may_tell(line: &[u8], votes: bool) -> bool {
     // Beyond the line's number in the source: `raft.rs:1271] ["`.
     let message = |name: usize| {
         let rest = source.get(name..).unwrap_or_default();
-        let end = rest.iter().take(8).position(|byte| *byte == b']')?;
-        rest.get(end..)?.strip_prefix(b"] [\"")
+        let end = rest.iter().position(|byte| *byte == b']')?;
+        let message = rest.get(end..)?.strip_prefix(b"] [")?;
+        Some(message.strip_prefix(b"\"").unwrap_or(message))
     };
     match source.first_chunk() {
         Some(b"raft.rs:") => match message(8).and_then(<[u8]>::first_chunk) {
@@ -89,7 +90,7 @@ pub fn may_tell(line: &[u8], votes: bool) -> bool {
         Some(b"peer.rs:") => message(8).is_some_and(|message| message.starts_with(b"leader missing")),
         Some(b"server.g" | b"region.g") => true,
         Some(b"<unknown") => true,
-        _ => false,
+        _ => source.starts_with(b"\""),
     }
 }
 
@@ -100,14 +101,19 @@ pub fn leadership_of_line<'a>(line: &'a [u8], file: &'a str, number: Option<u64>
 
 /// What an entry tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
+    // Only PD's etcd names a logger.
+    if entry.logger.is_some() {
+        return None;
+    }
     let message = entry.message.inner();
     let source = entry.source.inner();
-    let form = match source.split(|byte| *byte == b':').next()? {
+    let file_end = memchr::memchr(b':', source).unwrap_or(0);
+    let form = match source.get(..file_end)? {
         b"raft.rs" => of_raft(message)?,
         b"peer.rs" => of_peer(message)?,
         b"server.go" => of_pd(message)?,
         b"region.go" if message == b"leader changed" => Kind::LeaderReported.into(),
-        b"<unknown>" => of_raft(message).or_else(|| of_peer(message))?,
+        _ if source == b"<unknown>" => of_raft(message).or_else(|| of_peer(message))?,
         _ => return None,
     };
     let mut told = Leadership {

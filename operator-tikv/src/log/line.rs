@@ -167,7 +167,7 @@ fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
     let (message, at) = item(line, at)?;
     let mut entry = Entry::new(time, level, source, message, Fields::new(&[], false));
     let mut at = at;
-    if !is_source(source.raw()) && is_source(message.raw()) {
+    if !is_source(&source.bytes()) && is_source(&message.bytes()) {
         (entry.logger, entry.source) = (Some(source), message);
         (entry.message, at) = item(line, at)?;
     }

@@ -17,6 +17,11 @@ mod filter;
 mod scan;
 mod entries;
 mod follow;
+mod summary;
+mod svg;
+
+#[cfg(test)]
+mod robustness;
 
 pub use blocks::LONGEST_LINE;
 pub use entries::{Entries, Group, Merge};
@@ -27,6 +32,8 @@ pub use leadership::{Leadership, leadership_of, leadership_of_line, may_tell};
 pub use level::{Level, UnknownLevel};
 pub use line::{Entry, Fields, ParseLineError, parse_line};
 pub use scan::{Scan, Scanned, Stats, Unparsed};
+pub use summary::{Move, RegionSummary, Summary};
+pub use svg::timeline;
 pub use text::Text;
 pub use time::Time;
 pub use window::window_start;

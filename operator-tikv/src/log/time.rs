@@ -108,7 +108,7 @@ impl Serialize for Time {
 
 fn two(tens: u8, units: u8) -> Option<u8> {
     let (tens, units) = (tens.wrapping_sub(b'0'), units.wrapping_sub(b'0'));
-    (tens < 10 && units < 10).then_some(tens * 10 + units)
+    (tens < 10 && units < 10).then(|| tens * 10 + units)
 }
 
 /// Nanoseconds, and what follows the fraction.

@@ -22,6 +22,7 @@ Examples:
   operator logs --merge --level warn --since 15m tikv*.log pd*.log
   operator logs --grep 'slow|busy' --until '2026-11-22 03:00' tikv.log.gz
   operator logs --stats tikv.log                        how much there is of what, and what is no log
+  operator logs --summary --svg leadership.svg tikv0.log tikv1.log tikv2.log
   operator logs --follow --leadership /var/log/tikv/tikv.log
 
 Files may be compressed with gzip or zstd; `-` is the standard input; a directory stands for the logs
@@ -76,6 +77,12 @@ pub(crate) struct LogsArgs {
     /// Count what there is instead: lines, levels, changes of leadership by region and minute
     #[arg(long, conflicts_with_all = ["merge", "leadership"])]
     pub(super) stats: bool,
+    /// Add up leadership instead, region by region: how often it moved, between whom, how long nobody led
+    #[arg(long, conflicts_with_all = ["follow", "stats"])]
+    pub(super) summary: bool,
+    /// Draw it, too: who led which region when
+    #[arg(long, value_name = "FILE", requires = "summary")]
+    pub(super) svg: Option<PathBuf>,
     /// How many threads read one file [default: as many as there are processors, up to 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
     threads: Option<u64>,

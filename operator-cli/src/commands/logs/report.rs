@@ -1,12 +1,12 @@
-//! `--stats` for people.
+//! `--stats` and `--summary` for people.
 
 use std::fmt::Write as _;
 
-use operator_tikv::log::Stats;
+use operator_tikv::log::{RegionSummary, Stats, Summary};
 
 use crate::output::Style;
 use crate::output::table::{self, Cell, Column, render_pairs};
-use crate::output::text::{bytes, escaped, shortened};
+use crate::output::text::{self, UNKNOWN, bytes, escaped, shortened};
 
 /// How many regions and minutes are shown.
 const SHOWN: usize = 10;
@@ -64,6 +64,63 @@ fn most(title: &'static str, count: &'static str, mut all: Vec<(String, u64)>, s
     let mut text = format!("\n{}", table::render([Column::Left(title), Column::Right(count)], rows, style));
     if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ = writeln!(text, "and {more} more, with -o json");
+    }
+    text
+}
+
+/// Leadership, region by region.
+pub(super) fn summary(summary: &Summary, style: Style) -> String {
+    const COLUMNS: [Column; 6] = [
+        Column::Right("REGION"),
+        Column::Right("NEW LEADERS"),
+        Column::Right("TRANSFERS"),
+        Column::Right("ELECTIONS"),
+        Column::Right("LONGEST WITHOUT"),
+        Column::Left("BETWEEN"),
+    ];
+    let Some((first, last)) = summary.span() else {
+        return "No log tells of leadership.\n".to_owned();
+    };
+    let regions = summary.regions();
+    let rows = regions.iter().map(|region| {
+        [
+            Cell::from(region.region_id.to_string()),
+            region.new_leaders.to_string().into(),
+            region.transfers.to_string().into(),
+            region.elections.to_string().into(),
+            without(region).into(),
+            between(region).into(),
+        ]
+    });
+    format!(
+        "{} to {}, {} regions\n\n{}",
+        text::time(first),
+        text::time(last),
+        regions.len(),
+        table::render(COLUMNS, rows, style)
+    )
+}
+
+fn without(region: &RegionSummary) -> String {
+    match (region.leaderless_since, region.longest_leaderless_seconds) {
+        (Some(since), _) => format!("since {}", text::time(since)),
+        (None, Some(seconds)) => {
+            text::latency(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        }
+        (None, None) => UNKNOWN.to_owned(),
+    }
+}
+
+/// The moves that were made most.
+fn between(region: &RegionSummary) -> String {
+    const SHOWN: usize = 3;
+    let shown = region.moves.iter().take(SHOWN).map(|moved| match moved.count {
+        1 => format!("{} > {}", moved.from, moved.to),
+        count => format!("{} > {} ({count} times)", moved.from, moved.to),
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if region.moves.len() > SHOWN {
+        text.push_str(", …");
     }
     text
 }

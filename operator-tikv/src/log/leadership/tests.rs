@@ -174,6 +174,8 @@ fn what_only_looks_like_it_tells_nothing() {
         r#"[raft.rs:1] ["became leader at term 7"] [raft_id=23"#,
         r#"[raft.rs:1] ["became leader at term 18446744073709551616"]"#,
         r#"[server.go:1] ["leader changed"]"#,
+        r#"[raft] [raft.rs:1] ["became leader at term 7"]"#,
+        r#"[raft.rs] ["became leader at term 7"]"#,
     ] {
         assert_eq!(leadership_of_line(format!("{header} {rest}").as_bytes(), "", None), None, "{rest}");
     }
