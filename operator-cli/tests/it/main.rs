@@ -5,6 +5,7 @@ mod help;
 mod usage;
 mod simulated;
 mod check;
+mod logs;
 mod watch;
 #[cfg(unix)]
 mod live;

@@ -63,8 +63,8 @@ struct State {
     last_place: Option<usize>,
     /// When the leader said that it leads no more.
     lost: Option<DateTime<Utc>>,
-    /// When a peer first doubted that there is one.
-    doubted: Option<DateTime<Utc>>,
+    /// When a peer first doubted that there is one, and which.
+    doubted: Option<(DateTime<Utc>, Option<PeerId>)>,
     moves: BTreeMap<(usize, usize), u64>,
     moments: Vec<Moment>,
 }
@@ -91,12 +91,15 @@ impl Summary {
             Kind::BecameFollower if change.from_role.as_deref() == Some("Leader") => {
                 state.lost_by(change.peer_id, at)
             }
-            Kind::BecameFollower => state.doubted = None,
+            // It has heard from a leader. One that follows from another role has heard from another candidate.
+            Kind::BecameFollower if change.from_role.as_deref() == Some("PreCandidate") => {
+                state.doubted = state.doubted.filter(|(_, peer)| *peer != change.peer_id);
+            }
             Kind::QuorumLost => state.lost_by(change.peer_id, at),
             Kind::TransferStarted => state.transfers += 1,
             Kind::ElectionStarted => {
                 state.elections += 1;
-                state.doubted = state.doubted.or(Some(at));
+                state.doubted = state.doubted.or(Some((at, change.peer_id)));
             }
             _ => {}
         }
@@ -171,7 +174,7 @@ impl Summary {
 impl State {
     fn led_by(&mut self, peer: Option<PeerId>, place: usize, at: DateTime<Utc>) {
         self.new_leaders += 1;
-        let since = self.lost.take().or(self.doubted.filter(|_| self.leader.is_some()));
+        let since = self.lost.take().or(self.doubted.filter(|_| self.leader.is_some()).map(|(at, _)| at));
         if let Some(since) = since {
             let seconds = (at - since).as_seconds_f64().max(0.0);
             self.longest = Some(self.longest.map_or(seconds, |longest| longest.max(seconds)));
@@ -218,6 +221,12 @@ mod tests {
         change
     }
 
+    fn answered(seconds: i64, peer: u64, file: &str) -> LeadershipChange {
+        let mut change = change(seconds, Kind::BecameFollower, peer, file);
+        change.from_role = Some("PreCandidate".to_owned());
+        change
+    }
+
     fn summary(changes: &[LeadershipChange]) -> RegionSummary {
         let mut summary = Summary::default();
         changes.iter().for_each(|change| summary.add(change));
@@ -248,8 +257,10 @@ mod tests {
             change(0, Kind::BecameLeader, 1, "a"),
             // Doubted for nothing: its leader answered.
             change(50, Kind::ElectionStarted, 3, "c"),
-            change(51, Kind::BecameFollower, 3, "c"),
+            answered(51, 3, "c"),
             change(100, Kind::ElectionStarted, 2, "b"),
+            // The other votes for it, and loses its own.
+            change(100, Kind::BecameFollower, 3, "c"),
             change(107, Kind::ElectionStarted, 3, "c"),
             change(109, Kind::BecameLeader, 2, "b"),
         ]);

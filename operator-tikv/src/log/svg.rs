@@ -58,10 +58,13 @@ pub fn timeline(summary: &Summary) -> String {
             ROW - 4.0
         );
         let moments = summary.moments(region.region_id);
-        for (index, moment) in moments.iter().enumerate() {
-            let from = scale.x(moment.at);
+        // That nobody led is drawn last and seen, however short it was.
+        let is_gap = |index: &usize| moments.get(*index).is_some_and(|moment| moment.place.is_none());
+        let (gaps, led): (Vec<_>, Vec<_>) = (0..moments.len()).partition(is_gap);
+        for index in led.into_iter().chain(gaps) {
+            let Some(moment) = moments.get(index) else { continue };
+            let from = scale.x(moment.at).min(WIDTH - 21.5);
             let until = moments.get(index + 1).map_or(last, |next| next.at);
-            // What nobody led is seen, however short it was.
             let least = if moment.place.is_none() { 1.5 } else { 0.2 };
             let width = (scale.x(until) - from).max(least);
             let (color, who) = match moment.place {
