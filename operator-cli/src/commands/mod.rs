@@ -3,6 +3,7 @@
 mod status;
 mod problems;
 mod rule_files;
+mod alerts;
 mod check;
 mod watch;
 mod stores;

@@ -39,6 +39,7 @@ fn render(observation: &Observation, style: Style) -> String {
     sections.extend(observation.stores.as_deref().map(|list| store_list(list, observation, style)));
     sections.extend(regions(observation, style));
     sections.push(wrong(observation, style));
+    sections.extend(super::alerts::of_prometheus(observation, style));
     sections.extend(unseen(&observation.errors, style));
     sections.join("\n")
 }

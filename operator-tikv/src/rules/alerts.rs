@@ -108,3 +108,54 @@ fn finding(alert: &Signal, now: DateTime<Utc>) -> Finding {
     let finding = Finding::violated(alert.regarding.clone(), severity, message);
     if label("alertstate") == Some("firing") { finding.settled() } else { finding }
 }
+
+#[cfg(test)]
+mod tests {
+    use operator_core::{CheckReport, Observation, Store, StoreState};
+
+    use super::*;
+    use crate::prometheus::script::Script;
+
+    const ALERTS: &str = r#"{"status":"success","data":{"alerts":[
+        {"labels":{"alertname":"Slow","instance":"tikv1:20180","severity":"critical"},"annotations":{},"state":"pending",
+         "activeAt":"2023-11-14T22:13:10Z","value":"1"},
+        {"labels":{"alertname":"Down","instance":"tikv1:20180","severity":"critical"},"annotations":{"summary":"it is down"},
+         "state":"firing","activeAt":"2023-11-14T21:13:20Z","value":"0"},
+        {"labels":{"alertname":"Shop","severity":"critical"},"annotations":{"a":"b"},"state":"firing","value":"0"}]}}"#;
+
+    async fn told(status: u16, body: &'static str) -> CheckReport {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let mut store = Store::new(4.into(), "tikv1:20160", StoreState::Up);
+        store.status_address = Some("tikv1:20180".to_owned());
+        let mut observation = Observation::empty(now);
+        let client = Script::always(status, body).client();
+        let patience = Duration::from_secs(5);
+        observation.signals = Some(signals(&client, &Things::new(&[store], &[]), now, patience).await);
+        CheckReport::of("test", &observation, [prometheus_alert()], false).unwrap()
+    }
+
+    #[tokio::test]
+    async fn prometheus_alerts_stand_here_as_they_stand_there() {
+        let report = told(200, ALERTS).await;
+        let told: Vec<_> =
+            report.violations.iter().map(|v| (v.severity, v.state.as_str(), &*v.message)).collect();
+        assert_eq!(
+            told,
+            [
+                (Severity::Critical, "firing", "Down, for 1h: it is down"),
+                (Severity::Info, "firing", "Shop, for 0s: b"),
+                (Severity::Critical, "pending", "Slow, for 10s: Slow"),
+            ]
+        );
+        let regarding = report.violations[0].regarding.to_string();
+        assert_eq!(regarding, r#"store/4{alertname="Down",severity="critical"}"#);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_alerts_has_none_and_who_does_not_tell_is_unknown() {
+        let none = told(404, "404 page not found").await;
+        assert_eq!((none.violations.len(), none.unknown.len()), (0, 0));
+        let silent = told(503, "starting").await;
+        assert!(silent.unknown[0].reason.contains("503"), "{:?}", silent.unknown);
+    }
+}

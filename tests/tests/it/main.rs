@@ -27,3 +27,5 @@ mod yaml;
 mod local_cluster;
 mod local_cluster_prometheus;
 mod rule_histories;
+mod rules_prometheus;
+mod rule_templates;

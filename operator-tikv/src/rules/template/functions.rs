@@ -113,8 +113,8 @@ pub(super) fn call(name: &str, arguments: Vec<Value>) -> Outcome {
         ("urlquery", [Value::Text(value)]) => text(query_escape(value)),
         ("safeHtml", [Value::Text(value)]) => text(value.clone()),
         ("title", [Value::Text(value)]) => text(title(value)),
-        ("toUpper", [Value::Text(value)]) => text(value.to_uppercase()),
-        ("toLower", [Value::Text(value)]) => text(value.to_lowercase()),
+        ("toUpper", [Value::Text(value)]) => text(value.chars().map(upper).collect()),
+        ("toLower", [Value::Text(value)]) => text(value.chars().map(lower).collect()),
         ("match", [Value::Text(pattern), Value::Text(value)]) => {
             Ok(Value::Bool(compile(pattern)?.is_match(value)))
         }
@@ -249,7 +249,8 @@ fn humanize_duration(value: f64) -> String {
     }
     let sign = if value < 0.0 { "-" } else { "" };
     let value = value.abs();
-    let whole = value as i64;
+    // What is too much for Go's integers becomes the least of them.
+    let whole = if value < i64::MAX as f64 { value as i64 } else { i64::MIN };
     let (seconds, minutes) = (whole % 60, whole / 60 % 60);
     let (hours, days) = (whole / 3_600 % 24, whole / 86_400);
     match (days, hours, minutes) {
@@ -275,6 +276,16 @@ fn humanize_timestamp(value: f64) -> Result<String, Stop> {
     Ok(format!("{}{fraction} +0000 UTC", at.format("%Y-%m-%d %H:%M:%S")))
 }
 
+/// One character for one, as Go has it: `ß` stays.
+fn upper(c: char) -> char {
+    let mut upper = c.to_uppercase();
+    upper.next().filter(|_| upper.next().is_none()).unwrap_or(c)
+}
+
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
+
 /// Upper case for the first letter of each word, as Go's `strings.Title`.
 fn title(text: &str) -> String {
     let mut before = ' ';
@@ -285,11 +296,7 @@ fn title(text: &str) -> String {
         } else {
             !before.is_alphanumeric() && before.is_whitespace()
         };
-        if separated {
-            titled.extend(c.to_uppercase())
-        } else {
-            titled.push(c)
-        }
+        titled.push(if separated { upper(c) } else { c });
         before = c;
     }
     titled
