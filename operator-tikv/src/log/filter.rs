@@ -64,12 +64,14 @@ mod tests {
     use super::super::line::parse_line;
     use super::*;
 
+    type Set = fn(&mut Filter);
+
     #[test]
     fn every_condition_must_be_met() {
         let line = br#"[2026/11/22 02:43:46.639 +00:00] [WARN] [raft.rs:1271] ["say \"it\""] [region_id=2] [to_store=4] [x=9]"#;
         let entry = parse_line(line).unwrap();
         let time = |text: &str| Some(text.parse().unwrap());
-        let conditions: [(fn(&mut Filter), bool); 14] = [
+        let conditions: [(Set, bool); 14] = [
             (|_| {}, true),
             (|filter| filter.level = Some(Level::Info), true),
             (|filter| filter.level = Some(Level::Error), false),
