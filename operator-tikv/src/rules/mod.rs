@@ -14,11 +14,13 @@ mod things;
 mod evaluate;
 mod invariant;
 mod alerts;
+mod export;
 
 pub(crate) use alerts::signals as alert_signals;
 pub use alerts::{PROMETHEUS_ALERT, prometheus_alert};
 pub use duration::{format_duration, parse_duration};
 pub use evaluate::{RULE_UNKNOWN, RULES, Rules};
+pub use export::export;
 pub use expression::parse as parse_expression;
 pub use file::{Problem, Rule, RuleFile, RuleFileError, RuleGroup, RuleKind};
 pub use invariant::severity_of;

@@ -29,3 +29,4 @@ mod local_cluster_prometheus;
 mod rule_histories;
 mod rules_prometheus;
 mod rule_templates;
+mod rules_export;
