@@ -147,11 +147,27 @@ impl Client {
         label: &str,
         selectors: &[Selector],
     ) -> Result<Answer<Vec<String>>, Error> {
-        let mut path = "/api/v1/label/".to_owned();
-        percent_encode(label, &mut path);
-        path.push_str("/values");
-        // The one question that cannot be a form.
-        self.get(&path, Params::default().and_selectors(selectors)).await
+        self.get(&values_path(label), Params::default().and_selectors(selectors)).await
+    }
+
+    /// The names of the labels, or the values of `label`, of the series that match `selector`, or of all, that existed
+    /// between two moments. Prometheus knows that for whole blocks of hours, and for what it has not written yet as one.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub(crate) async fn names_between(
+        &self,
+        label: Option<&str>,
+        selector: Option<&str>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Answer<Vec<String>>, Error> {
+        let params = Params::default().and_time("start", from).and_time("end", to);
+        let params = selector.into_iter().fold(params, |params, selector| params.and("match[]", selector));
+        match label {
+            Some(label) => self.get(&values_path(label), params).await,
+            None => self.ask("/api/v1/labels", params).await,
+        }
     }
 
     /// What is scraped.
@@ -267,6 +283,14 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("http", &self.http()).finish_non_exhaustive()
     }
+}
+
+/// The one question that cannot be a form.
+fn values_path(label: &str) -> String {
+    let mut path = "/api/v1/label/".to_owned();
+    percent_encode(label, &mut path);
+    path.push_str("/values");
+    path
 }
 
 /// What to do about a redirect is another thing here than with PD.

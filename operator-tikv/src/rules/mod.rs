@@ -15,6 +15,7 @@ mod evaluate;
 mod invariant;
 mod alerts;
 mod export;
+mod lint;
 
 pub(crate) use alerts::signals as alert_signals;
 pub use alerts::{PROMETHEUS_ALERT, prometheus_alert};
@@ -24,5 +25,6 @@ pub use export::export;
 pub use expression::parse as parse_expression;
 pub use file::{Problem, Rule, RuleFile, RuleFileError, RuleGroup, RuleKind};
 pub use invariant::severity_of;
+pub use lint::{LintConfig, LintReport, RuleVerdict, Verdict, lint};
 pub use template::{Expanded, Template, TemplateData};
 pub use things::Things;
