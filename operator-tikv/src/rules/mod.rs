@@ -16,6 +16,7 @@ mod invariant;
 mod alerts;
 mod export;
 mod lint;
+mod history;
 
 pub(crate) use alerts::signals as alert_signals;
 pub use alerts::{PROMETHEUS_ALERT, prometheus_alert};
@@ -24,6 +25,7 @@ pub use evaluate::{RULE_UNKNOWN, RULES, Rules};
 pub use export::export;
 pub use expression::parse as parse_expression;
 pub use file::{Problem, Rule, RuleFile, RuleFileError, RuleGroup, RuleKind};
+pub use history::{AlertHistory, HistoryReport, RuleHistory, Span, history, usual_step};
 pub use invariant::severity_of;
 pub use lint::{LintConfig, LintReport, RuleVerdict, Verdict, lint};
 pub use template::{Expanded, Template, TemplateData};
