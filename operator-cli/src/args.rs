@@ -11,7 +11,7 @@ use tikv_simulator::Scenario;
 
 use crate::commands::{
     CheckArgs, ConfigArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, RulesArgs,
-    SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
+    RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -110,6 +110,7 @@ pub(crate) enum Command {
     #[command(flatten)]
     Ask(Question),
     Query(QueryArgs),
+    Rules(RulesCommand),
     Watch(WatchArgs),
     Logs(LogsArgs),
     Simulate(SimulateArgs),

@@ -92,6 +92,7 @@ async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
         Command::Simulate(args) => args.run(&cli.options, &mut output).await?,
         Command::Query(args) => args.run(&cli.options, &mut output).await?,
         Command::Logs(args) => return args.run(output).await,
+        Command::Rules(args) => return args.run(&cli.options, &mut output).await,
         Command::Watch(args) => args.run(&cli.options, output, stop).await?,
         Command::Ask(question) => {
             let connection = connect::connect(&cli.options, question.rules()).await?;

@@ -30,3 +30,4 @@ mod rule_histories;
 mod rules_prometheus;
 mod rule_templates;
 mod rules_export;
+mod rules_lint;
