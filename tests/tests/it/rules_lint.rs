@@ -85,11 +85,12 @@ async fn of_each_kind_exactly_the_dead_are_named(prometheus: &Prometheus) {
         ("DeadEquals", "`=~` would match"),
         ("DeadRegex", "no value of `name`"),
         ("DeadLabel", "`tikv_store_size_bytes` has no label `kind`"),
-        ("DeadTogether", "no series has all of"),
+        ("DeadTogether", "no series is `pd_checker_event_count{name="),
         ("DeadExcluded", "leaves out every series"),
         ("DeadJob", "there is no job `tikvs`; nearest: `tikv`"),
         ("DeadNoBuckets", "needs the label `le`"),
         ("DeadBeyondBuckets", "never above 104.8576"),
+        ("LiveBeyondQuantiles", "always infinite"),
         ("DeadWindow", "never holds two samples: it is scraped every 5s"),
         ("LiveShortWindow", "less than 4 scrapes"),
         ("DeadLabelsApart", "only the"),
@@ -225,4 +226,6 @@ async fn what_cannot_be_asked_or_read_is_said() {
     ])
     .await;
     run.failed(64, &["longer --step"]);
+    let args = ["rules", "lint", &file, "--young", "2h", "--prometheus", "http://127.0.0.1:1"];
+    operator(args).await.failed(64, &["--young", "--since"]);
 }

@@ -46,6 +46,9 @@ impl LintArgs {
         if self.since.is_zero() {
             return Err(Failure::Usage("--since must be longer than zero".to_owned()));
         }
+        if *self.young > *self.since {
+            return Err(Failure::Usage("--young must not be longer than --since".to_owned()));
+        }
         let file = super::read(&self.file, output)?;
         let client = connect::prometheus_client(options).await?;
         let config = LintConfig::default().since(*self.since).young(*self.young);

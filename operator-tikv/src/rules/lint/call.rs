@@ -117,6 +117,12 @@ impl Judge<'_> {
             seen.fate = Fate::dead(why);
             return seen;
         }
+        if let Some(Expr::NumberLiteral(quantile)) = call.args.args.first().map(Box::as_ref)
+            && !(0.0..=1.0).contains(&quantile.val)
+        {
+            seen.remark(format!("a quantile is 0 to 1, of {} it is always infinite", quantile.val));
+            return seen.within(Range::ALL).with_labels(|label| label != "le");
+        }
         let mut most = f64::NEG_INFINITY;
         for origin in &seen.origins {
             match self.facts.values(origin, "le").await {

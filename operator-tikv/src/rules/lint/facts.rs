@@ -55,7 +55,9 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Asks what every rule needs: the metrics, the jobs, and the kinds of metrics if they can be told.
     pub(super) async fn ask(prometheus: &'a Client, config: LintConfig) -> Result<Self, Error> {
-        let from = config.at - TimeDelta::from_std(config.since).unwrap_or(TimeDelta::hours(1));
+        let since = TimeDelta::from_std(config.since).ok();
+        let from =
+            since.and_then(|since| config.at.checked_sub_signed(since)).unwrap_or(DateTime::UNIX_EPOCH);
         let whole = |answer: Answer<Vec<String>>| {
             partial(&answer).map(|()| Arc::new(answer.data.into_iter().collect()))
         };

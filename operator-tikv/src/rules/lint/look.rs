@@ -108,10 +108,7 @@ async fn missing(facts: &Facts<'_>, selector: &VectorSelector) -> Result<Missing
     }
     let what = wrong.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; ");
     if what.is_empty() {
-        return Ok(Missing::new(format!(
-            "`{name}` has every one of these values, but no series has all of `{}`",
-            text(selector)
-        )));
+        return Ok(Missing::new(format!("there is `{name}`, but no series is `{}`", text(selector))));
     }
     Ok(Missing { what, is_sure: wrong.iter().any(|one| one.is_sure) })
 }
@@ -128,9 +125,6 @@ async fn unmatched(
         return Ok(Missing::new(format!("`{name}` has no label `{label}`")).or_near(label, &labels));
     }
     Ok(match &matcher.op {
-        MatchOp::Equal if value.is_empty() => {
-            Missing::new(format!("every series of `{name}` has a label `{label}`"))
-        }
         MatchOp::Equal => {
             let what = if label != "job" {
                 format!("no `{name}` has {label}=\"{value}\"")

@@ -27,6 +27,7 @@ fn script(labels: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static) -> Scri
         let path = request.url.path().trim_start_matches("/prometheus/api/v1/").to_owned();
         let (status, answer) = match path.as_str() {
             "label/__name__/values" => whole(json!(["jobs_total", "size", "up"])),
+            "label/instance/values" => whole(json!(["i"])),
             "label/job/values" => whole(json!(["j"])),
             "label/kind/values" => whole(json!(["a"])),
             "query_range" => whole(series(vec![3_600, 0])),
