@@ -301,7 +301,8 @@ pub(crate) fn limits(timeout: Duration) -> Limits {
         .with_unreachable_budget(usual.unreachable_budget.min(timeout.mul_f64(0.4)))
 }
 
-fn unusable(error: operator_tikv::Error) -> Failure {
+/// What was configured cannot be used: only the command line configures anything.
+pub(crate) fn unusable(error: operator_tikv::Error) -> Failure {
     Failure::Usage(error.to_string())
 }
 

@@ -4,6 +4,9 @@ mod stage;
 mod story;
 mod teller;
 mod live;
+mod exposition;
+mod meter;
+mod listen;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, mpsc};
@@ -12,6 +15,7 @@ use operator_core::{Clock, ErrorKind, InvariantChecker, Monitor, MonitorConfig, 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use self::listen::Listener;
 use self::live::Live;
 pub(crate) use self::live::give_back;
 use self::story::Story;
@@ -33,6 +37,7 @@ Examples:
   operator watch --no-live --pending | tee watched.log
   operator watch --rules tikv.rules.yml --prometheus http://127.0.0.1:9090
   operator watch --interval 30s -o json >> events.jsonl
+  operator watch --listen 127.0.0.1:9464       for Prometheus: http://127.0.0.1:9464/metrics
   operator watch --simulate=store-crash        a story from its beginning to its end, in half a minute
   operator watch --simulate=two-stores-lost -o json | jq -r '[.type, .severity, .regarding, .message] | @tsv'
 
@@ -44,6 +49,12 @@ that did not see the value.
 Elsewhere, and with --no-live, each event is one line, or with -o json one object, written at once.
 `pending` is found and not yet told as `firing`, because it may pass: lines leave it out unless
 --pending is given. It runs until Ctrl-C or SIGTERM, tells `stopped`, and exits with 0.
+
+With --listen it tells over HTTP how it fares itself: /metrics has what it found and how long that took,
+in Prometheus' format; /readyz answers 200 while the last observation is younger than three intervals, or
+three times as long as one takes, and 503 with the reason otherwise; /healthz answers 200 while it goes on
+looking, whatever it sees. Anybody who reaches the address may ask. --probe asks /healthz, for a container
+that has no other program.
 
 With --simulate the scenario is told from its beginning, unlike to other commands, in simulated time:
 the cluster, the monitor, its graces and timeouts live by one clock, which runs --speed times as
@@ -65,6 +76,12 @@ pub(crate) struct WatchArgs {
     pending: bool,
     #[command(flatten)]
     rules: RulesArgs,
+    /// Tell over HTTP how it fares: /metrics, /healthz, /readyz
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Only ask the /healthz of one that listens there: 0 it is well, 1 it is not or does not answer
+    #[arg(long, value_name = "HOST:PORT", exclusive = true)]
+    probe: Option<String>,
 }
 
 /// Who is told, and how.
@@ -78,9 +95,19 @@ impl WatchArgs {
     pub(crate) async fn run(
         self,
         options: &Options,
-        output: Output,
+        mut output: Output,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
+        if let Some(address) = &self.probe {
+            return listen::probe(address).await;
+        }
+        let listener = match &self.listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        if let Some(listener) = &listener {
+            output.note(&format!("listening on {}", listener.url));
+        }
         let config = MonitorConfig::default()
             .interval(*self.interval)
             .scope(Scope::all().part_deadline(*options.timeout));
@@ -95,7 +122,7 @@ impl WatchArgs {
                 let title = format!("{scenario}, simulated, {speed}x");
                 let audience = self.audience(options, title, output);
                 let handle = Handle::current();
-                blocking(move || story.tell(config, audience, &handle, &stop)).await
+                blocking(move || story.tell(config, audience, listener, &handle, &stop)).await
             }
             None if self.speed.is_some() => Err(Failure::Usage(
                 "--speed is for stories: only beside --simulate does time pass faster".to_owned(),
@@ -108,6 +135,11 @@ impl WatchArgs {
                 let checker = InvariantChecker::new(invariants)?;
                 let subject = Arc::clone(&session.subject);
                 let monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
+                let _answering = listener.map(|listener| {
+                    let endpoints = session.tikv.iter().flat_map(|tikv| tikv.pd().http().endpoints());
+                    let endpoints = endpoints.map(ToString::to_string).collect();
+                    listener.tell_of(&monitor, endpoints, &Handle::current())
+                });
                 match self.audience(options, session.asked.clone(), output) {
                     Audience::Lines(teller) => tell(monitor, teller, stop).await,
                     Audience::Live(live) => show(monitor, live, session.clock.clone(), stop).await,

@@ -27,8 +27,8 @@ use self::story::TrustKey;
 use self::ticks::Ticks;
 use crate::seconds::spoken;
 use crate::{
-    Checked, Error, ErrorKind, Event, EventKind, InvariantChecker, Observation, Regarding, Result, Scope,
-    Subject, SubjectExt,
+    Checked, Error, ErrorKind, Event, EventKind, InvariantChecker, InvariantInfo, Observation, Regarding,
+    Result, Scope, Subject, SubjectExt,
 };
 
 /// Observes a subject again and again, checks its invariants, and tells what changes.
@@ -145,6 +145,16 @@ impl Monitor {
         })
     }
 
+    /// How often it looks, and how long it waits.
+    pub fn config(&self) -> &MonitorConfig {
+        &self.config
+    }
+
+    /// What it checks.
+    pub fn invariants(&self) -> impl ExactSizeIterator<Item = &InvariantInfo> {
+        self.checker.infos()
+    }
+
     /// A queue of what will be told, which holds at most `capacity` events (1 to 2^20).
     pub fn events(&mut self, name: impl Into<String>, capacity: usize) -> Events {
         self.takers.add(name.into(), capacity)
@@ -240,6 +250,7 @@ impl Monitor {
         let is_new = self.view.unreachable.is_none();
         let unreachable = self.view.unreachable.get_or_insert_with(|| Unreachable::new(at, Instant::now()));
         unreachable.error = error.to_string();
+        unreachable.endpoint = error.endpoint.clone();
         unreachable.attempts += 1;
         if is_new {
             self.tell(Event::new(0, at, EventKind::Unreachable, "", error.to_string()));

@@ -44,6 +44,8 @@ pub struct Unreachable {
     pub since: DateTime<Utc>,
     /// Why the last one failed.
     pub error: String,
+    /// Who was asked then, without credentials; several are separated by commas.
+    pub endpoint: Option<String>,
     /// How many have failed.
     pub attempts: u64,
     /// `since` by the clock that nobody sets.
@@ -52,7 +54,7 @@ pub struct Unreachable {
 
 impl Unreachable {
     pub(super) fn new(since: DateTime<Utc>, began: Instant) -> Self {
-        Self { since, error: String::new(), attempts: 0, began }
+        Self { since, error: String::new(), endpoint: None, attempts: 0, began }
     }
 }
 

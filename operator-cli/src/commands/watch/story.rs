@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::listen::Listener;
 use super::live::Note;
 use super::stage::Stage;
 use super::teller::Teller;
@@ -52,12 +53,13 @@ impl Story {
         Err(Failure::Usage(format!("--speed: {speed} is not between 1 and 100000")))
     }
 
-    /// Tells it until it is over, `stop` is cancelled or whoever looks has left; what draws blocks a thread of the
-    /// runtime `outside`. Blocks its thread.
+    /// Tells it until it is over, `stop` is cancelled or whoever looks has left; what draws and what
+    /// listens does so on the runtime `outside`. Blocks its thread.
     pub(super) fn tell(
         self,
         config: MonitorConfig,
         audience: Audience,
+        listener: Option<Listener>,
         outside: &Handle,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -65,7 +67,11 @@ impl Story {
         let (scenario, speed) = (self.scenario, self.speed);
         runtime.block_on(async {
             let stage = Stage::new(Simulator::new(Config::new(scenario)));
-            let mut monitor = monitor(&stage, config)?;
+            let pds = pds(&stage)?;
+            let named = pds.iter().map(ToString::to_string).collect();
+            let mut monitor = monitor(&stage, pds, config)?;
+            // Whoever asks lives in real time.
+            let _answering = listener.map(|listener| listener.tell_of(&monitor, named, outside));
             let snapshots = monitor.snapshots();
             let over = stop.child_token();
             let (note, notes) = mpsc::channel();
@@ -117,18 +123,19 @@ async fn lines(mut teller: Teller, mut events: Events, notes: mpsc::Receiver<Not
     Ok(())
 }
 
+/// Where the stage's PDs answer.
+fn pds(stage: &Stage) -> Result<Vec<Endpoint>, Failure> {
+    let nodes = stage.with(|simulator| simulator.nodes());
+    let pds = nodes.into_iter().filter(|node| matches!(node.id, NodeId::Pd(_))).map(|node| node.authority);
+    Endpoint::list(&pds.collect::<Vec<_>>().join(",")).map_err(|error| Failure::Usage(error.to_string()))
+}
+
 /// The monitor of what happens on the stage, in the stage's time.
-fn monitor(stage: &Stage, config: MonitorConfig) -> Result<Monitor, Failure> {
-    let (start, pds) = stage.with(|simulator| {
-        let pds = simulator.nodes().into_iter().filter(|node| matches!(node.id, NodeId::Pd(_)));
-        (simulator.now(), pds.map(|node| node.authority).collect::<Vec<_>>())
-    });
-    let clock = Clock::tokio(start);
-    let unusable = |error: operator_tikv::Error| Failure::Usage(error.to_string());
-    let endpoints = Endpoint::list(&pds.join(",")).map_err(|error| Failure::Usage(error.to_string()))?;
+fn monitor(stage: &Stage, pds: Vec<Endpoint>, config: MonitorConfig) -> Result<Monitor, Failure> {
+    let clock = Clock::tokio(stage.with(|simulator| simulator.now()));
     let timeout = config.scope.part_deadline;
-    let tikv = TikvConfig::new(endpoints).with_limits(connect::limits(timeout));
-    let subject = TikvSubject::with_transport(tikv, Arc::new(stage.clone())).map_err(unusable)?;
+    let tikv = TikvConfig::new(pds).with_limits(connect::limits(timeout));
+    let subject = TikvSubject::with_transport(tikv, Arc::new(stage.clone())).map_err(connect::unusable)?;
     let subject = Arc::new(subject.with_clock(clock.clone()));
     let checker = InvariantChecker::new(crate::commands::check::invariants(&*subject)?)?;
     // The same seed tells the same story.
