@@ -10,8 +10,8 @@ use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    CheckArgs, ConfigArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs, RulesArgs,
-    RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
+    CheckArgs, ConfigArgs, DoctorArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs,
+    RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -111,6 +111,7 @@ pub(crate) enum Command {
     Ask(Question),
     Query(QueryArgs),
     Rules(RulesCommand),
+    Doctor(DoctorArgs),
     Watch(WatchArgs),
     Logs(LogsArgs),
     Simulate(SimulateArgs),

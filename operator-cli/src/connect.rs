@@ -23,6 +23,8 @@ use crate::session::Session;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) session: Session,
+    /// What the session was made of.
+    pub(crate) config: TikvConfig,
     /// Ends when dropped.
     _simulated: Option<Server>,
 }
@@ -53,7 +55,7 @@ async fn connect_to(options: &Options, rules: Option<Rules>) -> Result<Connectio
     match endpoints(options, variable)? {
         Target::Real(endpoints) => {
             let config = real(endpoints, options, variable)?;
-            Ok(Connection { session: session(config, options, rules)?, _simulated: None })
+            Ok(Connection { session: session(config.clone(), options, rules)?, config, _simulated: None })
         }
         Target::Simulated(scenario) => {
             let server = simulated(scenario).await?;
@@ -62,7 +64,11 @@ async fn connect_to(options: &Options, rules: Option<Rules>) -> Result<Connectio
             if let Some(prometheus) = prometheus(options, |_| Err(VarError::NotPresent))? {
                 config = config.with_prometheus(prometheus);
             }
-            Ok(Connection { session: session(config, options, rules)?, _simulated: Some(server) })
+            Ok(Connection {
+                session: session(config.clone(), options, rules)?,
+                config,
+                _simulated: Some(server),
+            })
         }
     }
 }

@@ -93,6 +93,7 @@ async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
         Command::Query(args) => args.run(&cli.options, &mut output).await?,
         Command::Logs(args) => return args.run(output).await,
         Command::Rules(args) => return args.run(&cli.options, &mut output).await,
+        Command::Doctor(args) => return args.run(&cli.options, &mut output).await,
         Command::Watch(args) => args.run(&cli.options, output, stop).await?,
         Command::Ask(question) => {
             let connection = connect::connect(&cli.options, question.rules()).await?;

@@ -261,6 +261,17 @@ impl Error {
         }
     }
 
+    /// What to try, where that helps: the message says it as well, at its end.
+    pub fn hint(&self) -> Option<&'static str> {
+        let hint = match self {
+            Self::Unreachable { call, source } => unreachable_hint(source.kind, call),
+            Self::Timeout { call, phase, .. } => timeout_hint(*phase, call),
+            Self::Status { status, pd, .. } => status_hint(*status, pd),
+            _ => "",
+        };
+        hint.strip_prefix("; ")
+    }
+
     /// Whether the same question may be answered later without anybody changing it.
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable()

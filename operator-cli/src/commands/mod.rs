@@ -14,12 +14,14 @@ mod hot;
 mod metrics;
 mod query;
 mod rules;
+mod doctor;
 mod config;
 mod logs;
 mod simulate;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use config::ConfigArgs;
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use hot::HotArgs;
 pub(crate) use logs::LogsArgs;
 pub(crate) use metrics::MetricsArgs;

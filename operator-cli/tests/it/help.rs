@@ -1,8 +1,8 @@
 use crate::{operator, run};
 
-const COMMANDS: [&str; 12] = [
-    "status", "check", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "watch",
-    "simulate",
+const COMMANDS: [&str; 15] = [
+    "status", "check", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "rules",
+    "doctor", "watch", "logs", "simulate",
 ];
 
 #[test]

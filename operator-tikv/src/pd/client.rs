@@ -1,13 +1,13 @@
 //! The client.
 
 use operator_core::{
-    HotKind, HotRegion, HotRegionQuery, Key, Region, RegionHealth, RegionId, RegionProblem, StoreId,
+    HotKind, HotRegion, HotRegionQuery, Key, Region, RegionHealth, RegionId, RegionProblem, Store, StoreId,
 };
 use serde::de::DeserializeOwned;
 
 use super::types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
 use super::{convert, request, wire};
-use crate::http::{Answer, HttpClient, Transport};
+use crate::http::{Answer, Endpoint, HttpClient, Transport};
 use crate::{Error, TikvConfig};
 
 /// Asks PD. Cheap to clone.
@@ -166,6 +166,12 @@ impl PdClient {
             bootstrapped_at: at.map(|at| at.to_utc()).filter(|at| *at > chrono::DateTime::UNIX_EPOCH),
             replicated: answer.is_initialized,
         })
+    }
+
+    /// Where `store` answers about itself, as PD lists it; `None` if that means no machine that can be asked from here:
+    /// a store that was not told what to announce announces `0.0.0.0`, or a loopback address.
+    pub fn status_endpoint(&self, store: &Store) -> Option<Endpoint> {
+        crate::probe::status_endpoint(&self.http, store)
     }
 
     /// The cluster's id, unique among clusters: `GET /pd/api/v1/cluster`.

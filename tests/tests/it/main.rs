@@ -31,3 +31,5 @@ mod rules_prometheus;
 mod rule_templates;
 mod rules_export;
 mod rules_lint;
+mod own_metrics;
+mod doctor;
