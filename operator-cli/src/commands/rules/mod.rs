@@ -21,6 +21,11 @@ use crate::output::text::escaped;
 
 /// Judge alerts for Prometheus: which can never fire, how often they would have, and ours as a rule file
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  operator rules lint tikv.rules.yml --prometheus http://127.0.0.1:9090
+  operator rules test tikv.rules.yml --since 6h --prometheus http://127.0.0.1:9090
+  operator rules export > alerts.yml")]
 pub(crate) struct RulesCommand {
     #[command(subcommand)]
     what: What,
