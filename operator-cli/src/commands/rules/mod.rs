@@ -19,7 +19,7 @@ use crate::error::Failure;
 use crate::output::Output;
 use crate::output::text::escaped;
 
-/// Judge alerts for Prometheus: which can never fire, how often they would have, and ours as a rule file
+/// Judge alerts for Prometheus: which can never fire, and how often they would have
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
