@@ -30,7 +30,7 @@
 //! A setting with a time to live has no signal: PD shows it nowhere.
 
 use chrono::{DateTime, Utc};
-use operator_core::{Regarding, Signal, SignalValue, StoreId};
+use operator_core::{Regarding, Signal, SignalValue, StoreId, StoreMetrics};
 
 use crate::metrics::MetricsReading;
 use crate::pd::{Assessment, Evicting, Upkeep};
@@ -204,5 +204,19 @@ pub(crate) fn of_metrics(reading: &MetricsReading, at: DateTime<Utc>) -> Vec<Sig
     let mut signals = vec![signal(METRICS_SOURCE, &origin)];
     signals.extend(reading.fallback.iter().map(|why| signal(METRICS_FALLBACK, why)));
     signals.extend(reading.warnings.iter().map(|warning| signal(METRICS_WARNING, warning)));
+    signals.extend(reading.signals.iter().cloned());
     signals
+}
+
+/// What was measured of the store that `beside` is about, at the same time; `None` if it is no number.
+pub(crate) fn measured(beside: &StoreMetrics, name: &str, value: f64) -> Option<Signal> {
+    let (metric, unit) = match name {
+        SERVER_IS_BUSY => ("tikv_scheduler_too_busy_total", Some("/s")),
+        CHANNEL_FULL => ("tikv_channel_full_total", Some("/s")),
+        WRITE_STALL => ("tikv_engine_write_stall", Some("us")),
+        _ => ("tikv_raftstore_leader_missing", None),
+    };
+    let mut signal = Signal::new(beside.store_id, name, value, beside.at, metric);
+    signal.unit = unit.map(str::to_owned);
+    value.is_finite().then_some(signal)
 }

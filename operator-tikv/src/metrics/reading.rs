@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use operator_core::{StoreId, StoreMetrics};
+use operator_core::{Signal, StoreId, StoreMetrics};
 
 use crate::http::Endpoint;
 use crate::prometheus::{InstanceMatch, StoreIdentity, StoreMetricsReport, TargetState};
@@ -38,6 +38,8 @@ pub struct MetricsReading {
     /// The stores of which something is known, each once. [`StoreMetrics::at`] is when the store's page was made:
     /// through Prometheus, its last scrape.
     pub metrics: Vec<StoreMetrics>,
+    /// What the same pages tell beyond that, as [signals](crate::signals) of the stores.
+    pub signals: Vec<Signal>,
     /// Who told them.
     pub origin: MetricsOrigin,
     /// Why they are not from the Prometheus that is configured, or that PD names; `None` if they are, or if there is
@@ -76,6 +78,7 @@ impl MetricsReading {
         }
         Self {
             metrics: report.metrics,
+            signals: report.signals,
             origin: MetricsOrigin::Prometheus(endpoint),
             fallback: None,
             warnings,
@@ -103,8 +106,11 @@ impl MetricsReading {
             warnings.push(format!("a series stands twice on the page of {}", stores(&twice)));
         }
         let answered = scraped.into_iter().filter(|scraped| scraped.error.is_none());
+        let (metrics, signals): (Vec<_>, Vec<_>) =
+            answered.map(|scraped| (scraped.metrics, scraped.signals)).unzip();
         Self {
-            metrics: answered.map(|scraped| scraped.metrics).collect(),
+            metrics,
+            signals: signals.concat(),
             origin: MetricsOrigin::Stores,
             fallback,
             warnings,

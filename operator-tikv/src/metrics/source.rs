@@ -33,7 +33,7 @@ const TARGET_TIMEOUT: Duration = Duration::from_secs(3);
 /// The stores' metrics: through Prometheus where one is configured or PD names one (`pd-server.metric-storage`),
 /// otherwise, or when it fails or knows none of the stores, from the stores that PD lists.
 ///
-/// Through Prometheus it costs seven requests, at most ten, however many stores there are; otherwise one a store, two
+/// Through Prometheus it costs eleven requests, at most fourteen, however many stores there are; otherwise one a store, two
 /// the first time. What rates need of one reading is kept for the next.
 #[derive(Debug)]
 pub struct MetricsSource {

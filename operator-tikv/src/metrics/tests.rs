@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::*;
-use crate::TikvConfig;
 use crate::http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 use crate::prometheus::PrometheusConfig;
+use crate::{TikvConfig, signals};
 
 /// What the Prometheus does.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,7 +87,13 @@ fn page(requests: u32) -> String {
         "tikv_grpc_msg_duration_seconds_bucket{{type=\"raw_get\",le=\"0.1\"}} {requests}\n\
          tikv_grpc_msg_duration_seconds_bucket{{type=\"raw_get\",le=\"+Inf\"}} {requests}\n\
          tikv_grpc_msg_duration_seconds_count{{type=\"raw_get\"}} {requests}\n\
-         tikv_store_size_bytes{{type=\"used\"}} 400\n"
+         tikv_store_size_bytes{{type=\"used\"}} 400\n\
+         tikv_scheduler_too_busy_total{{type=\"raw_put\"}} {requests}\n\
+         tikv_channel_full_total{{type=\"store\"}} {requests}\n\
+         tikv_engine_write_stall{{db=\"kv\",type=\"write_stall_percentile99\"}} 50\n\
+         tikv_engine_write_stall{{db=\"raft\",type=\"write_stall_percentile99\"}} 70\n\
+         tikv_engine_write_stall{{db=\"kv\",type=\"write_stall_max\"}} 90\n\
+         tikv_raftstore_leader_missing 3\n"
     )
 }
 
@@ -103,6 +109,11 @@ fn answer(query: &str) -> String {
             query if query.starts_with("sum by (instance, type)") => {
                 (json!({"instance": instance, "type": "used"}), "300".to_owned())
             }
+            query if query.contains("too_busy") || query.contains("channel_full") => {
+                (json!({"instance": instance}), "1000".to_owned())
+            }
+            query if query.starts_with("tikv_engine_write_stall{db=\"kv\"") => (labels, "50".to_owned()),
+            "tikv_raftstore_leader_missing" => (labels, "3".to_owned()),
             _ => return None,
         };
         Some(json!({"metric": labels, "value": [NOW, value]}))
@@ -234,4 +245,25 @@ async fn a_prometheus_that_pd_names_wrongly_is_told() {
     let cluster = Cluster::new(Prometheus::Refuses, "mysql://x");
     let reading = cluster.source(false).read(&stores(1)).await.unwrap();
     assert!(reading.fallback.unwrap().contains("pd-server.metric-storage"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_store_suffers_from_becomes_signals_whoever_tells_it() {
+    for prometheus in [Prometheus::Answers, Prometheus::Refuses] {
+        let cluster = Cluster::new(prometheus, "");
+        let source = cluster.source(prometheus == Prometheus::Answers);
+        let reading = source.read(&stores(1)).await.unwrap();
+        let told = |name: &str| {
+            let mut named = reading.signals.iter().filter(|signal| signal.name == name);
+            let signal = named.next().unwrap_or_else(|| panic!("{prometheus:?}: no {name}"));
+            assert!(named.next().is_none() && signal.regarding == operator_core::StoreId(1).into());
+            (signal.value.as_number().unwrap(), signal.unit.clone())
+        };
+        for name in [signals::SERVER_IS_BUSY, signals::CHANNEL_FULL] {
+            let (rate, unit) = told(name);
+            assert!((rate - 1_000.0).abs() < 10.0 && unit.as_deref() == Some("/s"), "{prometheus:?}: {rate}");
+        }
+        assert_eq!(told(signals::WRITE_STALL), (50.0, Some("us".to_owned())));
+        assert_eq!(told(signals::LEADER_MISSING), (3.0, None));
+    }
 }

@@ -3,12 +3,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use operator_core::StoreMetrics;
+use operator_core::{Signal, StoreMetrics};
 
 use super::exposition::{LineError, Sample, Samples, Wanted};
 use super::quantile::{Bucket, histogram_quantile};
 use super::rate::increase;
 use super::sources::{Quantity, SOURCES};
+use crate::signals;
 
 /// The series of one page that count, without their labels.
 #[derive(Debug)]
@@ -88,12 +89,19 @@ impl Reading {
     }
 
     /// Fills in what the page tells by itself.
-    pub(super) fn gauges(&self, metrics: &mut StoreMetrics) {
+    pub(super) fn gauges(&self, metrics: &mut StoreMetrics, told: &mut Vec<Signal>) {
         let bytes = |quantity| self.gauge(quantity).filter(|bytes| *bytes >= 0.0).map(|bytes| bytes as u64);
         metrics.memory_bytes = bytes(Quantity::Memory);
         metrics.disk_used_bytes = bytes(Quantity::DiskUsed);
         metrics.disk_available_bytes = bytes(Quantity::DiskAvailable);
         metrics.disk_capacity_bytes = bytes(Quantity::DiskCapacity);
+        for source in SOURCES {
+            if let Quantity::Signal(name) = source.quantity
+                && let Some(value) = self.gauge(source.quantity)
+            {
+                told.extend(signals::measured(metrics, name, value));
+            }
+        }
     }
 
     fn gauge(&self, quantity: Quantity) -> Option<f64> {
@@ -107,7 +115,13 @@ impl Reading {
 
     /// Fills in what takes an earlier page too, `elapsed` before this one. A series that is on one page only counts
     /// for nothing, as it has no rate in Prometheus either.
-    pub(super) fn rates(&self, earlier: &Baseline, elapsed: Duration, metrics: &mut StoreMetrics) {
+    pub(super) fn rates(
+        &self,
+        earlier: &Baseline,
+        elapsed: Duration,
+        metrics: &mut StoreMetrics,
+        told: &mut Vec<Signal>,
+    ) {
         let mut growth = vec![None; SOURCES.len()];
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut before = earlier.0.iter().peekable();
@@ -131,6 +145,13 @@ impl Reading {
         };
         metrics.qps = rate(Quantity::Requests);
         metrics.cpu_cores = rate(Quantity::CpuSeconds);
+        for source in SOURCES {
+            if let Quantity::SignalRate(name) = source.quantity
+                && let Some(value) = rate(source.quantity)
+            {
+                told.extend(signals::measured(metrics, name, value));
+            }
+        }
         // A bucket that is no number makes Prometheus answer anything.
         if buckets.iter().all(|bucket| !bucket.count.is_nan()) {
             // Buckets of all types add up by their bound. They are not divided by the time: no quantile moves by that.

@@ -141,9 +141,10 @@ fn over_a_minute(store: &str) -> StoreMetrics {
     let (first, last) = (reading(4), reading(16));
     assert_eq!((first.duplicates, last.duplicates), (0, 0));
     let mut metrics = StoreMetrics::new(1.into(), DateTime::UNIX_EPOCH);
-    last.gauges(&mut metrics);
+    let mut signals = Vec::new();
+    last.gauges(&mut metrics, &mut signals);
     // The frames lie five seconds apart.
-    last.rates(&first.into_baseline(), Duration::from_secs(60), &mut metrics);
+    last.rates(&first.into_baseline(), Duration::from_secs(60), &mut metrics, &mut signals);
     metrics
 }
 
@@ -176,7 +177,7 @@ fn a_page_tells_its_sizes_exactly() {
     let page = page("healthy-busy/tikv0-metrics.txt.gz");
     let reading = Reading::of(&page, &sources::wanted(), &RandomState::new(), usize::MAX).unwrap();
     let mut metrics = StoreMetrics::new(1.into(), DateTime::UNIX_EPOCH);
-    reading.gauges(&mut metrics);
+    reading.gauges(&mut metrics, &mut Vec::new());
     assert_eq!(metrics.disk_used_bytes, Some(394_059_848));
     assert_eq!(metrics.disk_available_bytes, Some(21_080_776_632));
     assert_eq!(metrics.disk_capacity_bytes, Some(21_474_836_480));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use operator_core::{Clock, Store, StoreId, StoreMetrics};
+use operator_core::{Clock, Signal, Store, StoreId, StoreMetrics};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -78,6 +78,8 @@ pub struct Scraped {
     /// What is known. A target that failed or was late has nothing but its id and the time: it is unknown now, which
     /// does not mean that it is down. `at` is when the page was made, as nearly as can be told.
     pub metrics: StoreMetrics,
+    /// What the page tells beyond that, as [signals](crate::signals) of the store.
+    pub signals: Vec<Signal>,
     /// The time that rates and latencies are over. `None` after the first page of a target, and after one that came
     /// too soon or too late after the one before: they are not known then.
     pub window: Option<Duration>,
@@ -281,6 +283,7 @@ impl Scraper {
         let mut scraped = Scraped {
             target: target.clone(),
             metrics: StoreMetrics::new(target.store_id, self.clock.now()),
+            signals: Vec::new(),
             window: None,
             duplicate_series: 0,
             error: None,
@@ -291,7 +294,7 @@ impl Scraper {
         };
         scraped.metrics.at = at_utc;
         scraped.duplicate_series = reading.duplicates;
-        reading.gauges(&mut scraped.metrics);
+        reading.gauges(&mut scraped.metrics, &mut scraped.signals);
         match &known.page {
             Some((before, _)) if at.saturating_duration_since(*before) < SHORTEST_WINDOW => {
                 // The older page stays: with it the next round gives rates.
@@ -299,7 +302,7 @@ impl Scraper {
             }
             Some((before, baseline)) if at.saturating_duration_since(*before) <= LONGEST_WINDOW => {
                 let window = at.saturating_duration_since(*before);
-                reading.rates(baseline, window, &mut scraped.metrics);
+                reading.rates(baseline, window, &mut scraped.metrics, &mut scraped.signals);
                 scraped.window = Some(window);
             }
             _ => {}

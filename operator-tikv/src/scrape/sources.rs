@@ -1,6 +1,7 @@
 //! What is asked of a store's page.
 
 use super::exposition::{Sample, Wanted};
+use crate::signals;
 
 /// What a store's metrics are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,16 @@ pub(super) enum Quantity {
     DiskAvailable,
     /// Bytes of the disk, or of the quota.
     DiskCapacity,
+    /// What becomes the signal of this name as it stands.
+    Signal(&'static str),
+    /// What becomes the signal of this name by how fast it grows. A counter.
+    SignalRate(&'static str),
 }
 
 impl Quantity {
     /// Whether it only grows, until the process restarts.
     pub(super) fn is_counter(self) -> bool {
-        matches!(self, Self::Requests | Self::LatencyBucket | Self::CpuSeconds)
+        matches!(self, Self::Requests | Self::LatencyBucket | Self::CpuSeconds | Self::SignalRate(_))
     }
 }
 
@@ -39,18 +44,18 @@ pub(super) struct Source {
 #[derive(Debug)]
 enum Condition {
     Any,
-    Is(&'static str, &'static str),
+    Are(&'static [(&'static str, &'static str)]),
     IsNot(&'static str, &'static str),
 }
 
 impl Source {
     /// Whether `sample` is one of the series. A label that is not there is empty.
     pub(super) fn matches(&self, sample: &Sample<'_>) -> bool {
-        let has = |name, value| sample.labels.get(name).unwrap_or_default() == value;
+        let has = |name: &str, value: &str| sample.labels.get(name).unwrap_or_default() == value;
         self.metric == sample.name
             && match self.condition {
                 Condition::Any => true,
-                Condition::Is(name, value) => has(name, value),
+                Condition::Are(labels) => labels.iter().all(|(name, value)| has(name, value)),
                 Condition::IsNot(name, value) => !has(name, value),
             }
     }
@@ -78,10 +83,18 @@ pub(super) const SOURCES: &[Source] = &[
     source(Quantity::CpuSeconds, "process_cpu_seconds_total", Condition::Any),
     source(Quantity::Memory, "process_resident_memory_bytes", Condition::Any),
     source(Quantity::Memory, "tikv_server_memory_usage", Condition::Any),
-    source(Quantity::DiskUsed, "tikv_store_size_bytes", Condition::Is("type", "used")),
+    source(Quantity::DiskUsed, "tikv_store_size_bytes", Condition::Are(&[("type", "used")])),
     source(Quantity::DiskUsed, "tikv_engine_size_bytes", Condition::Any),
-    source(Quantity::DiskAvailable, "tikv_store_size_bytes", Condition::Is("type", "available")),
-    source(Quantity::DiskCapacity, "tikv_store_size_bytes", Condition::Is("type", "capacity")),
+    source(Quantity::DiskAvailable, "tikv_store_size_bytes", Condition::Are(&[("type", "available")])),
+    source(Quantity::DiskCapacity, "tikv_store_size_bytes", Condition::Are(&[("type", "capacity")])),
+    source(Quantity::SignalRate(signals::SERVER_IS_BUSY), "tikv_scheduler_too_busy_total", Condition::Any),
+    source(Quantity::SignalRate(signals::CHANNEL_FULL), "tikv_channel_full_total", Condition::Any),
+    source(
+        Quantity::Signal(signals::WRITE_STALL),
+        "tikv_engine_write_stall",
+        Condition::Are(&[("db", "kv"), ("type", "write_stall_percentile99")]),
+    ),
+    source(Quantity::Signal(signals::LEADER_MISSING), "tikv_raftstore_leader_missing", Condition::Any),
 ];
 
 /// The names of all sources.

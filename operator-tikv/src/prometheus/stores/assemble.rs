@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use operator_core::{Store, StoreId, StoreMetrics};
+use operator_core::{Signal, Store, StoreId, StoreMetrics};
 
 use super::identity::{self, InstanceMatch, StoreIdentity, TargetState};
 use super::{StoreMetric, StoreMetricsReport, UnmatchedSeries};
-use crate::Error;
 use crate::prometheus::{Answer, InstantSample, InstantVector};
+use crate::{Error, signals};
 
 /// Clocks may differ by this much and the time that the requests took.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
@@ -87,6 +87,7 @@ impl Answers {
         let clock_ahead = self.clock_ahead(evaluated_at);
         let mut report = StoreMetricsReport {
             metrics: Vec::new(),
+            signals: Vec::new(),
             identities: Vec::with_capacity(stores.len()),
             missing: Vec::new(),
             ambiguous: Vec::new(),
@@ -118,6 +119,7 @@ impl Answers {
                     let at = clock_ahead.and_then(|ahead| at.checked_sub_signed(ahead)).unwrap_or(at);
                     let nothing = StoreMetrics::new(store.id, at);
                     let metrics = reader.metrics(nothing.clone());
+                    report.signals.extend(tables.signals(&instance, &metrics));
                     if metrics != nothing {
                         report.metrics.push(metrics);
                     }
@@ -214,6 +216,14 @@ impl<'a> Tables<'a> {
             (false, true) => TargetState::Down,
             _ => TargetState::Unknown,
         }
+    }
+
+    /// What the store's series tell beside its `metrics`, each that is there once.
+    fn signals(&self, instance: &str, metrics: &StoreMetrics) -> impl Iterator<Item = Signal> {
+        StoreMetric::SIGNALS.into_iter().filter_map(move |(metric, name)| {
+            let [row] = self.rows(metric, instance) else { return None };
+            signals::measured(metrics, name, row.sample.value)
+        })
     }
 
     /// TiKV's series whose instance none of `identities` has, and is not one of those that several could have.

@@ -6,7 +6,7 @@ mod assemble;
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use operator_core::{Clock, Store, StoreId, StoreMetrics};
+use operator_core::{Clock, Signal, Store, StoreId, StoreMetrics};
 
 use self::assemble::Answers;
 use super::{Client, Expr};
@@ -21,6 +21,8 @@ pub use queries::{StoreMetric, StoreQueries};
 pub struct StoreMetricsReport {
     /// The stores of which something is known, in the order they were given; not one whose target is down.
     pub metrics: Vec<StoreMetrics>,
+    /// What it tells of them beyond that, as [signals](crate::signals).
+    pub signals: Vec<Signal>,
     /// Every store: which series are its own, and whether Prometheus can scrape it.
     pub identities: Vec<StoreIdentity>,
     /// Metrics that Prometheus does not have of a store although it scrapes it: not zero, but gone or renamed, or (QPS
@@ -49,7 +51,7 @@ pub struct UnmatchedSeries {
     pub metrics: Vec<StoreMetric>,
 }
 
-/// Asks for the metrics of `stores`: seven requests, and up to three more where a store lacks what a metric's
+/// Asks for the metrics of `stores`: eleven requests, and up to three more where a store lacks what a metric's
 /// [alternative](StoreQueries::alternative) may have; never more, however many stores there are.
 ///
 /// # Errors

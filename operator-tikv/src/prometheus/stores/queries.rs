@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::prometheus::{Expr, Matcher, Selector};
+use crate::signals;
 
 /// One question on all stores together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -26,12 +27,40 @@ pub enum StoreMetric {
     Cpu,
     /// Memory resident.
     Memory,
+    /// Requests refused as too busy, a second.
+    ServerIsBusy,
+    /// Messages dropped because a channel is full, a second.
+    ChannelFull,
+    /// For how long writes stall.
+    WriteStall,
+    /// Regions whose leader the store misses.
+    LeaderMissing,
 }
 
 impl StoreMetric {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Up, Self::SampledAt, Self::Qps, Self::LatencyP99, Self::Disk, Self::Cpu, Self::Memory];
+    pub const ALL: [Self; 11] = [
+        Self::Up,
+        Self::SampledAt,
+        Self::Qps,
+        Self::LatencyP99,
+        Self::Disk,
+        Self::Cpu,
+        Self::Memory,
+        Self::ServerIsBusy,
+        Self::ChannelFull,
+        Self::WriteStall,
+        Self::LeaderMissing,
+    ];
+
+    /// Those that become [signals](crate::signals). TiKV has the first two only once it happened: it is no fault if they
+    /// are not there.
+    pub(super) const SIGNALS: [(Self, &'static str); 4] = [
+        (Self::ServerIsBusy, signals::SERVER_IS_BUSY),
+        (Self::ChannelFull, signals::CHANNEL_FULL),
+        (Self::WriteStall, signals::WRITE_STALL),
+        (Self::LeaderMissing, signals::LEADER_MISSING),
+    ];
 
     /// As in JSON.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +72,10 @@ impl StoreMetric {
             Self::Disk => "disk",
             Self::Cpu => "cpu",
             Self::Memory => "memory",
+            Self::ServerIsBusy => signals::SERVER_IS_BUSY,
+            Self::ChannelFull => signals::CHANNEL_FULL,
+            Self::WriteStall => signals::WRITE_STALL,
+            Self::LeaderMissing => signals::LEADER_MISSING,
         }
     }
 
@@ -115,6 +148,18 @@ impl StoreQueries {
                 self.select("process_cpu_seconds_total").rate(self.window).sum_by(["instance"])
             }
             StoreMetric::Memory => self.select("process_resident_memory_bytes").into(),
+            StoreMetric::ServerIsBusy => {
+                self.select("tikv_scheduler_too_busy_total").rate(self.window).sum_by(["instance"])
+            }
+            StoreMetric::ChannelFull => {
+                self.select("tikv_channel_full_total").rate(self.window).sum_by(["instance"])
+            }
+            StoreMetric::WriteStall => self
+                .select("tikv_engine_write_stall")
+                .with(Matcher::equal("db", "kv"))
+                .with(Matcher::equal("type", "write_stall_percentile99"))
+                .into(),
+            StoreMetric::LeaderMissing => self.select("tikv_raftstore_leader_missing").into(),
         }
     }
 
@@ -130,7 +175,7 @@ impl StoreQueries {
             StoreMetric::Cpu => {
                 Some(self.select("tikv_thread_cpu_seconds_total").rate(self.window).sum_by(["instance"]))
             }
-            StoreMetric::Up | StoreMetric::Qps | StoreMetric::LatencyP99 | StoreMetric::Memory => None,
+            _ => None,
         }
     }
 
@@ -154,6 +199,10 @@ mod tests {
             "sum by (instance, type) (tikv_store_size_bytes)",
             "sum by (instance) (rate(process_cpu_seconds_total[1m]))",
             "process_resident_memory_bytes",
+            "sum by (instance) (rate(tikv_scheduler_too_busy_total[1m]))",
+            "sum by (instance) (rate(tikv_channel_full_total[1m]))",
+            r#"tikv_engine_write_stall{db="kv",type="write_stall_percentile99"}"#,
+            "tikv_raftstore_leader_missing",
         ];
         for (metric, expected) in StoreMetric::ALL.into_iter().zip(expected) {
             assert_eq!(queries.query(metric).as_str(), expected);
