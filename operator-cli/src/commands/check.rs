@@ -51,7 +51,7 @@ impl CheckArgs {
         let report = match crate::progress::waiting(&session.asked, session.subject.observe(&scope)).await {
             Ok(observation) => CheckReport::of(name, &observation, invariants, self.no_grace)?,
             Err(error) => {
-                let blind = CheckReport::blind(name, session.clock.now(), &error, invariants)?;
+                let blind = CheckReport::blind(name, session.clock.now(), &error, invariants, self.no_grace)?;
                 output.note(Failure::from(error).report().trim_end());
                 blind
             }

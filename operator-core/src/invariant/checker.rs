@@ -57,7 +57,8 @@ impl CheckerConfig {
 ///
 /// What is *unknown* stands still: nothing starts, advances or ends. Time is counted step by step, from one observation
 /// to the next, and a step counts for what was seen at its end; so time that was spent unknown does not count towards a
-/// grace, nor towards keep-firing. What stays unknown past a limit is told once as unobserved.
+/// grace, nor towards keep-firing. What stays unknown past a limit is told once as unobserved; time for which something
+/// else [tells](Finding::explained) why it is unknown does not count.
 ///
 /// Memory: what is neither violated, kept firing nor unknown is forgotten.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ impl InvariantChecker {
 
     /// Takes in that nothing could be observed, this long after the observation before: everything stands still, and
     /// is unknown. It is for the caller to tell that the subject does not answer: nothing is told as unobserved until
-    /// it does and something still cannot be seen.
+    /// it does and something still cannot be seen for as long as that takes.
     pub fn blind_after(&mut self, at: DateTime<Utc>, elapsed: Duration, reason: &str) -> Checked {
         self.run(at, elapsed, true, |_| vec![Finding::unknown(Regarding::Cluster, reason)])
     }
@@ -323,7 +324,10 @@ fn sight_of(regarding: &Regarding, findings: &mut Findings, hidden: bool) -> Sig
     while let Some(finding) = findings.next_if(|finding| finding.regarding == *regarding) {
         match finding.verdict {
             Verdict::Violated => sight.found = Some(finding),
-            Verdict::Unknown(reason) => sight.unknown = Some(reason),
+            Verdict::Unknown(reason) => {
+                sight.unknown = Some(reason);
+                sight.explained = finding.explained;
+            }
         }
     }
     sight

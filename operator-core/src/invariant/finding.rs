@@ -30,6 +30,9 @@ pub struct Finding {
     /// it has waited for half an hour already.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
+    /// Whether another finding tells why it cannot be told, so that it need not be told as unobserved, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explained: bool,
 }
 
 /// Whether a thing violates an invariant or cannot be told; what holds is not named.
@@ -55,6 +58,7 @@ impl Finding {
             unit: None,
             message: message.into(),
             settled: false,
+            explained: false,
         }
     }
 
@@ -73,6 +77,7 @@ impl Finding {
             unit: None,
             message: reason,
             settled: false,
+            explained: false,
         }
     }
 
@@ -84,6 +89,11 @@ impl Finding {
     /// The observation itself proves that it has lasted: no grace is due.
     pub fn settled(self) -> Self {
         Self { settled: true, ..self }
+    }
+
+    /// Another finding tells why it cannot be told: of a store that is lost nobody wonders what its latency is.
+    pub fn explained(self) -> Self {
+        Self { explained: true, ..self }
     }
 
     /// Whether it is violated.
@@ -99,6 +109,7 @@ impl Finding {
         };
         (self.severity.cmp(&other.severity))
             .then_with(|| self.settled.cmp(&other.settled))
+            .then_with(|| other.explained.cmp(&self.explained))
             .then_with(|| number(self.observed, other.observed))
             .then_with(|| number(self.threshold, other.threshold))
             .then_with(|| self.message.cmp(&other.message))

@@ -59,6 +59,8 @@ pub(super) struct Sight {
     pub(super) found: Option<Finding>,
     /// Why it cannot be told whether there is more.
     pub(super) unknown: Option<String>,
+    /// Whether something else tells why.
+    pub(super) explained: bool,
     /// Whether the invariant cannot see what it does not name.
     pub(super) hidden: bool,
 }
@@ -99,6 +101,9 @@ struct Blind {
     since: DateTime<Utc>,
     lasted: Duration,
     reason: String,
+    /// Whether something else told why when it was last looked at; `lasted` is zero then.
+    #[serde(default)]
+    silent: bool,
     told: bool,
 }
 
@@ -126,6 +131,7 @@ impl History {
             }
             self.blind = None;
         } else {
+            let step = Step { silent: step.silent || sight.explained, ..step };
             self.stay_blind(whose, patience, sight.unknown, step, told);
         }
 
@@ -148,16 +154,27 @@ impl History {
     ) {
         match (&mut self.blind, reason) {
             (Some(blind), reason) => {
-                blind.lasted = blind.lasted.saturating_add(step.counted);
+                // What was told otherwise until now gets its time to come into view again.
+                blind.lasted = match step.silent || blind.silent {
+                    true => Duration::ZERO,
+                    false => blind.lasted.saturating_add(step.counted),
+                };
+                blind.silent = step.silent;
                 blind.reason = reason.unwrap_or_else(|| std::mem::take(&mut blind.reason));
             }
             (blind @ None, Some(reason)) => {
-                *blind = Some(Blind { since: step.at, lasted: Duration::ZERO, reason, told: false });
+                *blind = Some(Blind {
+                    since: step.at,
+                    lasted: Duration::ZERO,
+                    reason,
+                    silent: step.silent,
+                    told: false,
+                });
             }
             (None, None) => {}
         }
         let due = |blind: &&mut Blind| !blind.told && blind.lasted >= patience.unobserved_after;
-        if let Some(blind) = self.blind.as_mut().filter(due).filter(|_| !step.silent) {
+        if let Some(blind) = self.blind.as_mut().filter(|_| !step.silent).filter(due) {
             blind.told = true;
             told.push(Transition::Unobserved(blind.unknown(whose)));
         }

@@ -65,7 +65,7 @@ impl CheckReport {
         }
     }
 
-    /// What can be said when nothing could be observed: that nothing is known.
+    /// What can be said when nothing could be observed: that nothing is known but what the error itself proves.
     ///
     /// # Errors
     /// As [`InvariantChecker::new`].
@@ -74,8 +74,10 @@ impl CheckReport {
         at: DateTime<Utc>,
         error: &Error,
         invariants: impl IntoIterator<Item = Arc<dyn Invariant>>,
+        ignore_grace: bool,
     ) -> Result<Self> {
-        let mut checker = InvariantChecker::new(invariants)?;
+        let config = CheckerConfig::default().ignore_grace(ignore_grace);
+        let mut checker = InvariantChecker::with_config(invariants, config)?;
         let _ = checker.failed_after(at, std::time::Duration::ZERO, error, &error.to_string());
         let mut observation = Observation::empty(at);
         let reason = TrustReason::new(TrustCode::PartFailed, None, error.to_string());
@@ -193,7 +195,7 @@ mod tests {
     fn nothing_observed_is_unknown_and_says_why() {
         let error = Error::new(ErrorKind::Unavailable, "stores", "nobody leads");
         let invariants = [finds("fine", MINUTE, vec![])];
-        let report = CheckReport::blind("demo", DateTime::UNIX_EPOCH, &error, invariants).unwrap();
+        let report = CheckReport::blind("demo", DateTime::UNIX_EPOCH, &error, invariants, false).unwrap();
         assert_eq!(report.outcome(), CheckOutcome::Unknown);
         assert_eq!(report.unknown[0].reason, "stores: nobody leads");
         assert_eq!(report.trust.reasons[0].message, "stores: nobody leads");

@@ -34,7 +34,7 @@ use crate::{
 /// Observes a subject again and again, checks its invariants, and tells what changes.
 ///
 /// - Ticks come at a fixed rate; one observation runs at a time; ticks that a slow one leaves no time for are skipped,
-///   and that is told, at most once a minute.
+///   and that is told, at most once a minute, unless it is told already that the subject does not answer.
 /// - What takes events never holds it up: see [`Events`] and [`Sink`].
 /// - A subject that does not answer is told once as `unreachable` and asked less and less often; meanwhile nothing is
 ///   resolved, and no grace runs. `reachable` is told once it answers.
@@ -281,6 +281,10 @@ impl Monitor {
     fn tell_skipped(&mut self, skipped: u64) {
         const AT_MOST_EVERY: Duration = Duration::from_secs(60);
         self.view.counters.ticks_skipped += skipped;
+        if self.view.unreachable.is_some() {
+            // That it does not answer is told.
+            return;
+        }
         self.skipped.untold += skipped;
         if skipped > 0 {
             self.skipped.slowest = self.skipped.slowest.max(self.view.took);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use operator_core::{Finding, InvariantInfo, Part, Regarding, Severity, Store, StoreState};
 
+use super::load::used_ratio;
 use super::sight::{Sight, number};
 use super::{Rule, Thresholds, rule, unknown};
 use crate::signals;
@@ -19,7 +20,7 @@ pub(super) fn leaders(thresholds: &Thresholds) -> Rule {
             "Is balance-leader-scheduler there and not paused? Leader weights, evicted leaders, label rules.",
         )
         .source("leader_score of GET /pd/api/v1/stores, and GET /pd/api/v1/operators");
-    imbalance(thresholds, info, signals::LEADER_SCORE, "leaders", |store| store.leader_count)
+    imbalance(thresholds, info, signals::LEADER_SCORE, "leaders", |store| store.leader_count, |_| false)
 }
 
 pub(super) fn regions(thresholds: &Thresholds) -> Rule {
@@ -27,7 +28,10 @@ pub(super) fn regions(thresholds: &Thresholds) -> Rule {
         .description("A store holds far more than the others, and PD moves nothing: it fills first.")
         .look_first("Is balance-region-scheduler there and not paused? Region weights, labels, store limits.")
         .source("region_score of GET /pd/api/v1/stores, and GET /pd/api/v1/operators");
-    imbalance(thresholds, info, signals::REGION_SCORE, "regions", |store| store.region_count)
+    // PD's score climbs when the disk fills, whatever fills it: that is told by `low_disk_space`.
+    let most = thresholds.disk_used_warning_ratio;
+    let is_full = move |store: &Store| used_ratio(store).is_some_and(|used| used > most);
+    imbalance(thresholds, info, signals::REGION_SCORE, "regions", |store| store.region_count, is_full)
 }
 
 fn imbalance(
@@ -36,10 +40,11 @@ fn imbalance(
     score: &'static str,
     what: &'static str,
     count: fn(&Store) -> Option<u64>,
+    is_excused: impl Fn(&Store) -> bool + Send + Sync + 'static,
 ) -> Rule {
     let (ratio, least) = (thresholds.imbalance_ratio, thresholds.imbalance_least_per_store);
     rule(&[Part::Stores, Part::Signals], thresholds.patient(info), move |sight| {
-        compare(sight, score, what, count, ratio, least)
+        compare(sight, score, what, count, &is_excused, ratio, least)
     })
 }
 
@@ -48,6 +53,7 @@ fn compare(
     score: &'static str,
     what: &'static str,
     count: fn(&Store) -> Option<u64>,
+    is_excused: impl Fn(&Store) -> bool,
     ratio: f64,
     least: f64,
 ) -> Vec<Finding> {
@@ -72,8 +78,8 @@ fn compare(
     if mean_count < least {
         return Vec::new();
     }
-    let above = |score: f64| score > mean_score * ratio;
-    if !judged.iter().any(|(_, score, _)| above(*score)) {
+    judged.retain(|(store, score, _)| *score > mean_score * ratio && !is_excused(store));
+    if judged.is_empty() {
         return Vec::new();
     }
     match sight.number(signals::SCHEDULING_OPERATORS) {
@@ -81,7 +87,7 @@ fn compare(
         Some(_) => {}
         None => return vec![Finding::unknown(Regarding::Cluster, "whether PD schedules is not known")],
     }
-    let found = judged.iter().filter(|(_, score, _)| above(*score)).map(|(store, score, count)| {
+    let found = judged.iter().map(|(store, score, count)| {
         let (times, address) = (score / mean_score, &store.address);
         let message = format!(
             "store {} ({address}): its {what} weigh {times:.1} times the mean ({count}, mean {mean_count:.0}), \

@@ -88,7 +88,8 @@ pub(super) fn low_disk_space(thresholds: &Thresholds) -> Rule {
     })
 }
 
-fn used_ratio(store: &Store) -> Option<f64> {
+/// Which part of the store's capacity is taken, as PD says.
+pub(super) fn used_ratio(store: &Store) -> Option<f64> {
     taken(store.capacity_bytes, store.available_bytes, store.used_bytes)
 }
 

@@ -82,19 +82,21 @@ fn count_of(sight: &Sight<'_>, problem: RegionProblem) -> Vec<Finding> {
             Ok(false) => vec![found(health, problem, count, Severity::Warning, "")],
             Err(reason) => unknown(reason),
         },
-        None => unknown(uncounted(sight, health)),
+        None => vec![uncounted(sight, health)],
     }
 }
 
 /// Why PD has no count.
-fn uncounted(sight: &Sight<'_>, health: &RegionHealth) -> Unseen {
+fn uncounted(sight: &Sight<'_>, health: &RegionHealth) -> Finding {
+    let cannot_tell = |reason: Unseen| Finding::unknown(Regarding::Cluster, reason);
     if let Some(reason) = sight.pd_is_behind() {
-        return reason;
+        return cannot_tell(reason);
     }
     if health.quorum_lost.is_some_and(|count| count > 0) {
-        return "regions without a quorum report to nobody: PD's counts say nothing".to_owned();
+        let reason = "regions without a quorum report to nobody: PD's counts say nothing";
+        return cannot_tell(reason.to_owned()).explained();
     }
-    "what PD counts of the regions is not known".to_owned()
+    cannot_tell("what PD counts of the regions is not known".to_owned())
 }
 
 /// Whether the cluster is meant to be so.

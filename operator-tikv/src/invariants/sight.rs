@@ -110,7 +110,8 @@ impl<'a> Sight<'a> {
         // Without signals PD's word has to do.
         let lost = self.of_stores(signals::LOST).unwrap_or_default();
         let findings = stores.filter_map(|store| match not_live(store, lost.get(&store.id).copied()) {
-            Some(reason) => Some(Finding::unknown(store.id, reason)),
+            // `store_down` tells why.
+            Some(reason) => Some(Finding::unknown(store.id, reason).explained()),
             None => judge(store),
         });
         findings.collect()
@@ -123,7 +124,7 @@ pub(super) fn is_heard(store: &Store) -> bool {
 }
 
 /// Why nothing can be known of the store but that it is not there, if that is so.
-fn not_live(store: &Store, lost: Option<&SignalValue>) -> Option<Unseen> {
+pub(super) fn not_live(store: &Store, lost: Option<&SignalValue>) -> Option<Unseen> {
     let id = store.id;
     match (store.state, lost.and_then(SignalValue::as_bool)) {
         (_, Some(true)) => Some(format!("store {id} is lost")),

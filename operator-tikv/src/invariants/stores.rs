@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use operator_core::{Finding, InvariantInfo, Part, Regarding, Severity, Store, StoreState};
 
-use super::sight::is_heard;
+use super::sight::{is_heard, not_live};
 use super::{Rule, Thresholds, rule, unknown};
 use crate::signals;
 
@@ -13,7 +13,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) fn store_down(thresholds: &Thresholds) -> Rule {
     let info = InvariantInfo::new("store_down", Severity::Warning, Duration::ZERO)
         .severity(Severity::Critical, MINUTE)
-        .keep_firing(Duration::from_secs(30))
+        // PD takes 20 s to notice that it is gone again: one that comes and goes is one violation.
+        .keep_firing(MINUTE)
         .description(
             "A store is lost: PD has not heard from it for 20 s and it does not answer itself; or PD alone does not \
              hear from it. Its regions have one replica less. Stores that are being removed count only if they died \
@@ -82,9 +83,20 @@ pub(super) fn store_unobserved(thresholds: &Thresholds) -> Rule {
             Ok(metrics) => metrics,
             Err(reason) => return unknown(reason),
         };
-        sight.each_live_store(|store| {
+        let stores = match sight.stores() {
+            Ok(stores) => stores,
+            Err(reason) => return unknown(reason),
+        };
+        if let Some(reason) = sight.out_of_date(Part::Stores) {
+            return unknown(reason);
+        }
+        let lost = sight.of_stores(signals::LOST).unwrap_or_default();
+        let judge = |store: &Store| {
             if store.state != StoreState::Up {
-                return None;
+                // One that is lost or leaves is none that is up; one that PD does not hear from may be.
+                let reason = not_live(store, lost.get(&store.id).copied())?;
+                let is_lost = lost.get(&store.id).and_then(|lost| lost.as_bool()) == Some(true);
+                return (!is_lost).then(|| Finding::unknown(store.id, reason).explained());
             }
             let of_store = metrics.get(&store.id).filter(|metrics| !super::load::is_empty(metrics));
             let age = of_store.map(|metrics| (sight.observation.at - metrics.at).as_seconds_f64());
@@ -99,6 +111,7 @@ pub(super) fn store_unobserved(thresholds: &Thresholds) -> Rule {
                 Some(_) => return None,
             };
             Some(Finding::violated(store.id, Severity::Warning, message))
-        })
+        };
+        stores.filter_map(judge).collect()
     })
 }

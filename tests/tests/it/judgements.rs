@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use operator_core::{CheckReport, SubjectExt, ViolationState};
+use operator_core::{CheckReport, Clock, Scope, SubjectExt, ViolationState};
 use operator_tests::STATES;
 use operator_tikv::invariants::{Thresholds, tikv_invariants_of};
+use operator_tikv::signals;
 use rstest::rstest;
 
 use crate::recordings::replayed;
+use crate::support::recorded;
 
 /// An invariant, what it regards, and where it stands at first sight.
 type Told = (&'static str, &'static str, &'static str);
@@ -141,7 +143,7 @@ async fn judged(state: &str) -> CheckReport {
     let invariants = tikv_invariants_of(&Thresholds::default(), |part| scope.parts.contains(&part)).unwrap();
     match subject.observe(&scope).await {
         Ok(observation) => CheckReport::of("tikv", &observation, invariants, false).unwrap(),
-        Err(error) => CheckReport::blind("tikv", scope.clock.now(), &error, invariants).unwrap(),
+        Err(error) => CheckReport::blind("tikv", scope.clock.now(), &error, invariants, false).unwrap(),
     }
 }
 
@@ -197,4 +199,28 @@ async fn a_lost_quorum_is_of_all_regions_and_names_the_stores() {
     assert_eq!((lost.observed, lost.state), (Some(54.0), ViolationState::Pending));
     assert!(lost.message.contains("54 regions") && lost.message.contains("store 4"), "{}", lost.message);
     assert!(lost.message.contains("store 5"), "{}", lost.message);
+}
+
+/// With the stores' recorded pages beside PD's answers; where a store's was not recorded, another's.
+#[rstest]
+#[case("healthy-idle")]
+#[case("healthy-loaded")]
+#[case("healthy-busy")]
+#[tokio::test(start_paused = true)]
+async fn a_healthy_state_violates_nothing_that_is_measured_either(#[case] state: &str) {
+    let (transport, subject) = recorded(state);
+    let scope = Scope::all().clock(Clock::manual(transport.recording().recorded_at()));
+    let observation = subject.observe(&scope).await.unwrap();
+    assert_eq!(observation.metrics.as_ref().unwrap().len(), 3);
+    // What the pages tell of themselves is told of every store, and it is told that all is well.
+    for name in [signals::WRITE_STALL, signals::LEADER_MISSING] {
+        let told: Vec<_> = observation.signals_named(name).map(|signal| signal.value.as_number()).collect();
+        assert_eq!(told, [Some(0.0); 3], "{name}");
+    }
+    let invariants = subject.invariants(&Thresholds::default()).unwrap();
+    let report = CheckReport::of("tikv", &observation, invariants, true).unwrap();
+    assert_eq!(report.violations, []);
+    // Looked at twice at one moment, a page tells no rates, and therefore no latency.
+    let unknown: Vec<_> = report.unknown.iter().map(|unknown| &*unknown.invariant).collect();
+    assert_eq!(unknown, ["high_latency"; 3]);
 }

@@ -143,7 +143,7 @@ fn monitor(stage: &Stage, pds: Vec<Endpoint>, config: MonitorConfig) -> Result<M
     Monitor::new(subject, checker, config.scope(scope).seed(1)).map_err(senseless)
 }
 
-/// After some minutes whoever died is started again, and a disk that became slow is replaced.
+/// After some minutes whoever died is started again, and a disk that became slow or full is mended.
 async fn mend(stage: &Stage, scenario: Scenario, notes: &mpsc::Sender<Note>) {
     // A disk is found to be slow only after minutes.
     let after = Duration::from_secs(if scenario == Scenario::SlowStore { 300 } else { 180 });
@@ -157,12 +157,16 @@ async fn mend(stage: &Stage, scenario: Scenario, notes: &mpsc::Sender<Note>) {
                 simulator.apply(Event::Restart(node.id));
                 tell(format!("now {} is started again", node.id));
             }
-            if let (Scenario::SlowStore, NodeId::Store(id)) = (scenario, node.id) {
+            if let NodeId::Store(id) = node.id {
                 simulator.apply(Event::Fast(id));
+                simulator.apply(Event::Empty(id));
             }
         }
         if scenario == Scenario::SlowStore {
             tell("now the slow disk is replaced".to_owned());
+        }
+        if scenario == Scenario::DiskFull {
+            tell("now what filled the disk is deleted".to_owned());
         }
     });
 }

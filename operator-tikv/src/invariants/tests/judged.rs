@@ -55,9 +55,12 @@ fn of_a_store_that_is_gone_nothing_else_is_told() {
     let mut seen = healthy();
     disconnect(&mut seen, 4, Some(true));
     of(&mut seen, 4).available_bytes = Some(1);
-    for id in ["high_latency", "low_disk_space", "store_busy", "store_slow", "store_unobserved"] {
+    // Only stores that are up must have metrics.
+    assert_eq!(found("store_unobserved", &seen), Vec::<String>::new());
+    for id in ["high_latency", "low_disk_space", "store_busy", "store_slow"] {
         assert_eq!(found(id, &seen), ["store/4 unknown"], "{id}");
-        assert_eq!(findings(&Thresholds::default(), id, &seen)[0].message, "store 4 is lost");
+        let finding = &findings(&Thresholds::default(), id, &seen)[0];
+        assert_eq!((finding.message.as_str(), finding.explained), ("store 4 is lost", true));
     }
     of(&mut seen, 4).state = StoreState::Tombstone;
     for id in ["high_latency", "low_disk_space", "store_busy", "store_slow", "store_unobserved"] {
@@ -92,9 +95,11 @@ fn old_metrics_are_none() {
     assert_eq!(found("store_unobserved", &seen), ["store/4 warning"]);
     seen.metrics.as_mut().unwrap().push(StoreMetrics::new(4.into(), now()));
     assert_eq!(found("store_unobserved", &seen), ["store/4 warning"]);
-    // Not up: PD will say soon whether it is gone.
     of(&mut seen, 4).state = StoreState::Offline;
     assert_eq!(found("store_unobserved", &seen), Vec::<String>::new());
+    // It lives, and PD has not heard from it: it may be up.
+    disconnect(&mut seen, 4, Some(false));
+    assert_eq!(found("store_unobserved", &seen), ["store/4 unknown"]);
 }
 
 #[rstest]
@@ -283,6 +288,42 @@ fn a_store_carries_more_than_its_share_only_if_pd_leaves_it_at_that() {
         }
         assert_eq!(found(id, &few), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_score_that_a_full_disk_makes_is_no_imbalance() {
+    let mut seen = healthy();
+    set(&mut seen, StoreId(1), signals::REGION_SCORE, 1e6);
+    assert_eq!(found("region_imbalance", &seen), ["store/1 info"]);
+    of(&mut seen, 1).available_bytes = Some(100);
+    assert_eq!(found("region_imbalance", &seen), Vec::<String>::new());
+    assert_eq!(found("low_disk_space", &seen), ["store/1 critical"]);
+}
+
+#[test]
+fn a_store_whose_id_comes_back_with_another_address_is_judged_as_it_is_now() {
+    let invariants = tikv_invariants(&Thresholds::default()).unwrap();
+    let mut checker = operator_core::InvariantChecker::new(invariants).unwrap();
+    let mut look = |address: &str, lost: bool| {
+        let mut seen = healthy();
+        if lost {
+            disconnect(&mut seen, 4, Some(true));
+        }
+        of(&mut seen, 4).address = address.to_owned();
+        let checked = checker.check_after(&seen, Duration::from_secs(90));
+        let told = format!("{:?}", checked.transitions);
+        let down = checker.violations().into_iter().find(|violation| violation.invariant == "store_down");
+        (told.matches("store_down").count(), down.map(|violation| violation.message))
+    };
+    let (told, message) = look("old:20160", true);
+    assert!(told == 1 && message.as_ref().is_some_and(|it| it.contains("old:20160")), "{message:?}");
+    // Lost at its new place as well: one violation, which names the place of now (and is critical after its grace).
+    let (told, message) = look("new:20160", true);
+    assert!(told == 1 && message.as_ref().is_some_and(|it| it.contains("new:20160")), "{message:?}");
+    assert_eq!(look("new:20160", true).0, 0);
+    // It lives: resolved once it has been well for long enough.
+    assert_eq!(look("new:20160", false).0, 0);
+    assert_eq!(look("new:20160", false), (1, None));
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl Simulator {
                     store.filling = Some(Filling { from, over, from_bytes: store.other_bytes });
                 }
             }
+            Event::Empty(id) => {
+                if let Some(store) = self.cluster.stores.get_mut(&id) {
+                    store.filling = None;
+                }
+            }
             Event::TakeOffline(id) => {
                 self.touch_store(id);
                 self.pd.take_offline(&self.cluster, id);

@@ -43,6 +43,8 @@ pub enum Event {
         /// Seconds until 1 % is left.
         seconds: u64,
     },
+    /// What filled the disk of a store is gone.
+    Empty(u64),
     /// The store is taken offline (`DELETE /store/{id}`): its regions move away, then it is a tombstone.
     TakeOffline(u64),
     /// A store joins; PD moves regions to it.

@@ -79,8 +79,23 @@ fn nothing_observed_is_unknown_for_every_invariant() {
     let checked = bad.checker.blind_after(at(3_700), seconds(100), "nobody answers");
     assert_eq!(brief(&checked.transitions), NOTHING);
     bad.now = 3_700;
-    // What then still cannot be seen has been unseen for too long already.
+    // What then still cannot be seen is told as if it had been unseen from then on.
+    assert_eq!(brief(&bad.see(1, [hidden()])), NOTHING);
+    assert_eq!(brief(&bad.see(59, [hidden()])), NOTHING);
     assert_eq!(brief(&bad.see(1, [hidden()])), ["unobserved cluster"]);
     assert_eq!(brief(&bad.see(5, [warning(1)])), ["observed_again cluster"]);
     assert_eq!(brief(&bad.see(55, [warning(1)])), ["firing store/1 warning"]);
+}
+
+#[test]
+fn what_something_else_explains_is_not_told_however_long_it_lasts() {
+    let mut bad = patient(0, 0);
+    let explained = || Finding::unknown(StoreId(1), "it is lost").explained();
+    assert_eq!(brief(&bad.see(0, [explained()])), NOTHING);
+    assert_eq!(brief(&bad.see(6_000, [explained()])), NOTHING);
+    assert_eq!(bad.checker.unknown().len(), 1);
+    // Neither does it count towards what is unknown without an explanation.
+    assert_eq!(brief(&bad.see(600, [unknown(1)])), NOTHING);
+    assert_eq!(brief(&bad.see(59, [unknown(1)])), NOTHING);
+    assert_eq!(brief(&bad.see(1, [unknown(1)])), ["unobserved store/1"]);
 }
