@@ -1,7 +1,7 @@
 //! How long things take, and the histograms of it.
 
 use super::Facts;
-use crate::exposition::{Bounds, Counted, Labels, Page};
+use crate::exposition::{Bounds, Counted, Labels, Page, whole};
 use crate::model::Totals;
 
 /// A log-logistic distribution: most values are near the median, a few much larger, and how many are below a bound is
@@ -72,8 +72,9 @@ impl Facts<'_> {
     fn write(&self, page: &mut Page, labels: Labels<'_>, bounds: &[f64], timed: &Timed, fast: f64) {
         let slow = (timed.events)(&self.work.slow);
         let counted = Counted {
-            up_to: |bound: f64| fast * timed.fast.up_to(bound) + slow * timed.slow.up_to(bound),
-            count: fast + slow,
+            // Each by itself: or the last half of a slow one would come when the disk is fast again.
+            up_to: |bound: f64| whole(fast * timed.fast.up_to(bound)) + whole(slow * timed.slow.up_to(bound)),
+            count: whole(fast) + whole(slow),
             sum: fast * timed.fast.mean() + slow * timed.slow.mean(),
         };
         page.histogram(labels, bounds, &counted);
