@@ -82,8 +82,8 @@ const STORIES: [Story; 13] = [
             "102 pending store_slow store/4 warning",
             "162 firing store_slow store/4 warning",
             "202 resolved store_busy store/4 warning",
+            "262 resolved high_latency store/4 warning",
             "272 resolved store_slow store/4 warning",
-            "282 resolved high_latency store/4 warning",
         ],
     },
     // A full disk makes a high score.
