@@ -38,7 +38,7 @@ pub use event::{Event, EventKind};
 pub use invariant::{
     CheckOutcome, CheckReport, Checked, CheckerConfig, CheckerState, Finding, Invariant, InvariantChecker,
     InvariantFn, InvariantInfo, Severity, SeverityGrace, Transition, Unknown, Verdict, Violation,
-    ViolationState, ascending, invariant_fn, within,
+    ViolationState, ascending, common, invariant_fn, within,
 };
 pub use memory::InMemorySubject;
 pub use monitor::{

@@ -38,7 +38,7 @@ use crate::pd::{Assessment, Evicting, Upkeep};
 /// What came of asking a store in doubt at its status port.
 pub const PROBE: &str = "probe";
 /// Whether what a store in doubt holds is out of reach.
-pub const LOST: &str = "lost";
+pub const LOST: &str = operator_core::common::LOST;
 /// How slow a store finds itself, 1 to 100.
 pub const SLOW_SCORE: &str = "slow_score";
 /// Whether a store says that it has too much to do.

@@ -7,6 +7,7 @@ mod violation;
 mod history;
 mod checker;
 mod report;
+pub mod common;
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;

@@ -70,6 +70,11 @@ impl SignalValue {
         if let Self::Number(number) = self { Some(*number) } else { None }
     }
 
+    /// The number, if it is one that can be compared: neither NaN nor infinite.
+    pub fn as_finite(&self) -> Option<f64> {
+        self.as_number().filter(|number| number.is_finite())
+    }
+
     /// The boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(value) = self { Some(*value) } else { None }

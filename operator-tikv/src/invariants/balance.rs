@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use operator_core::{Finding, InvariantInfo, Part, Regarding, Severity, Store, StoreState};
 
-use super::load::used_ratio;
-use super::sight::{Sight, number};
+use super::behind::pd_is_behind;
 use super::{Rule, Thresholds, rule, unknown};
 use crate::signals;
+use operator_core::common::{Sight, used_ratio};
 
 const GRACE: Duration = Duration::from_secs(900);
 
@@ -61,13 +61,13 @@ fn compare(
         (Ok(scores), Ok(stores)) => (scores, stores),
         (Err(reason), _) | (_, Err(reason)) => return unknown(reason),
     };
-    if let Some(reason) = sight.pd_is_behind().or_else(|| sight.out_of_date(Part::Stores)) {
+    if let Some(reason) = pd_is_behind(sight).or_else(|| sight.out_of_date(Part::Stores)) {
         return unknown(reason);
     }
     // Those that are leaving or gone are meant to carry less.
     let mut judged = Vec::new();
     for store in stores.filter(|store| store.state == StoreState::Up) {
-        match (scores.get(&store.id).and_then(number), count(store)) {
+        match (scores.get(&store.id).and_then(|value| value.as_finite()), count(store)) {
             (Some(score), Some(count)) => judged.push((store, score, count)),
             _ => return unknown(format!("the {what} of store {} are not known", store.id)),
         }

@@ -1,11 +1,13 @@
 //! Stores that live and suffer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use operator_core::{Finding, InvariantInfo, Part, Severity, Store, StoreMetrics, StoreState};
+use operator_core::common::{self, DiskLimits};
+use operator_core::{Finding, InvariantInfo, Part, Severity, StoreMetrics, StoreState};
 
-use super::sight::number;
-use super::{Rule, Thresholds, rule, unknown};
+use super::behind::pd_is_behind;
+use super::{PD, Rule, Thresholds, rule, unknown};
 use crate::signals;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -67,42 +69,12 @@ pub(super) fn low_disk_space(thresholds: &Thresholds) -> Rule {
         )
         .look_first("Whether all stores fill (add one, or delete data) or one alone (other files, a lower capacity).")
         .source("capacity, available and used_size of GET /pd/api/v1/stores, or else tikv_store_size_bytes");
-    let (warning, critical) = (thresholds.disk_used_warning_ratio, thresholds.disk_used_critical_ratio);
-    rule(&[Part::Stores], thresholds.patient(info), move |sight| {
-        let metrics = sight.metrics().unwrap_or_default();
-        sight.each_live_store(|store| {
-            let Some(used) = used_ratio(store).or_else(|| used_ratio_measured(metrics.get(&store.id)?))
-            else {
-                let reason = format!("how full store {} is is not known", store.id);
-                return Some(Finding::unknown(store.id, reason));
-            };
-            let (severity, threshold) = match used {
-                used if used > critical => (Severity::Critical, critical),
-                used if used > warning => (Severity::Warning, warning),
-                _ => return None,
-            };
-            let message =
-                format!("store {} ({}): {:.0} % of its disk is taken", store.id, store.address, used * 100.0);
-            Some(Finding::violated(store.id, severity, message).measured(used, threshold, "ratio"))
-        })
-    })
-}
-
-/// Which part of the store's capacity is taken, as PD says.
-pub(super) fn used_ratio(store: &Store) -> Option<f64> {
-    taken(store.capacity_bytes, store.available_bytes, store.used_bytes)
-}
-
-fn used_ratio_measured(metrics: &StoreMetrics) -> Option<f64> {
-    taken(metrics.disk_capacity_bytes, metrics.disk_available_bytes, metrics.disk_used_bytes)
-}
-
-/// What is not available is taken, by whomever; if that is not known, what the data takes.
-fn taken(capacity: Option<u64>, available: Option<u64>, used: Option<u64>) -> Option<f64> {
-    let capacity = capacity.filter(|capacity| *capacity > 0)?;
-    // More room than there is room for is nonsense, and no reason to call a disk empty.
-    let taken = available.and_then(|available| capacity.checked_sub(available)).max(used)?;
-    Some(taken as f64 / capacity as f64)
+    let limits = DiskLimits {
+        warning_ratio: thresholds.disk_used_warning_ratio,
+        critical_ratio: thresholds.disk_used_critical_ratio,
+    };
+    let invariant = common::low_disk_space(thresholds.patient(info), limits, PD);
+    Rule { needs: &[Part::Stores], invariant: Arc::new(invariant) }
 }
 
 pub(super) fn store_busy(thresholds: &Thresholds) -> Rule {
@@ -130,7 +102,7 @@ pub(super) fn store_busy(thresholds: &Thresholds) -> Rule {
             let (id, address) = (store.id, &store.address);
             let mut known = false;
             for (measured, what, unit, most) in &measures {
-                let Some(value) = measured.get(&id).and_then(number) else { continue };
+                let Some(value) = measured.get(&id).and_then(|value| value.as_finite()) else { continue };
                 known = true;
                 if value > *most {
                     let finding =
@@ -164,8 +136,8 @@ pub(super) fn store_slow(thresholds: &Thresholds) -> Rule {
             Err(reason) => return unknown(reason),
         };
         // Versions before 5.2 have no score.
-        let kept = !scores.is_empty() || sight.pd_is_behind().is_some();
-        sight.each_live_store(|store| match scores.get(&store.id).and_then(number) {
+        let kept = !scores.is_empty() || pd_is_behind(sight).is_some();
+        sight.each_live_store(|store| match scores.get(&store.id).and_then(|value| value.as_finite()) {
             Some(score) if score >= least => {
                 let message = format!("store {} ({}): its slow score is {score}", store.id, store.address);
                 Some(Finding::violated(store.id, Severity::Warning, message).measured(score, least, "score"))

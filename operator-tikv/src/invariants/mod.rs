@@ -28,7 +28,7 @@
 //! shows it nowhere.
 
 mod thresholds;
-mod sight;
+mod behind;
 mod stores;
 mod load;
 mod regions;
@@ -38,10 +38,13 @@ mod upkeep;
 
 use std::sync::Arc;
 
+use operator_core::common::Sight;
 use operator_core::{Finding, Invariant, InvariantInfo, Observation, Part, Regarding, Result, invariant_fn};
 
-use self::sight::Sight;
 pub use self::thresholds::Thresholds;
+
+/// What knows the stores.
+const PD: &str = "PD";
 
 /// Every invariant, in the order of the table above.
 ///
@@ -78,7 +81,7 @@ fn rule(
     info: InvariantInfo,
     check: impl Fn(&Sight<'_>) -> Vec<Finding> + Send + Sync + 'static,
 ) -> Rule {
-    let invariant = invariant_fn(info, move |observation: &Observation| check(&Sight::of(observation)));
+    let invariant = invariant_fn(info, move |observation: &Observation| check(&Sight::of(observation, PD)));
     Rule { needs, invariant: Arc::new(invariant) }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use operator_core::{Error, Finding, Invariant, InvariantInfo, Observation, Part, Regarding, Severity};
 
-use super::sight::Sight;
-use super::{Rule, Thresholds, rule, unknown};
+use super::{PD, Rule, Thresholds, rule, unknown};
+use operator_core::common::Sight;
 
 pub(super) fn member_unhealthy(thresholds: &Thresholds) -> Rule {
     let info = InvariantInfo::new("pd_member_unhealthy", Severity::Warning, Duration::from_secs(30))
@@ -63,7 +63,7 @@ impl Invariant for NoLeader {
 
     fn check(&self, observation: &Observation) -> Vec<Finding> {
         match &observation.members {
-            None => unknown(Sight::of(observation).missing(Part::Members)),
+            None => unknown(Sight::of(observation, PD).missing(Part::Members)),
             Some(members) if members.is_empty() || members.iter().any(|member| member.leader) => Vec::new(),
             Some(members) => Self::found(format!("none of the {} members of PD leads", members.len())),
         }

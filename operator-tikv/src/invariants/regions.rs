@@ -6,9 +6,10 @@ use operator_core::{
     Finding, InvariantInfo, Part, Regarding, RegionHealth, RegionProblem, Severity, StoreState,
 };
 
-use super::sight::{Sight, Unseen};
+use super::behind::pd_is_behind;
 use super::{Rule, Thresholds, rule, unknown};
 use crate::signals;
+use operator_core::common::{Sight, Unseen};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -89,7 +90,7 @@ fn count_of(sight: &Sight<'_>, problem: RegionProblem) -> Vec<Finding> {
 /// Why PD has no count.
 fn uncounted(sight: &Sight<'_>, health: &RegionHealth) -> Finding {
     let cannot_tell = |reason: Unseen| Finding::unknown(Regarding::Cluster, reason);
-    if let Some(reason) = sight.pd_is_behind() {
+    if let Some(reason) = pd_is_behind(sight) {
         return cannot_tell(reason);
     }
     if health.quorum_lost.is_some_and(|count| count > 0) {
@@ -155,7 +156,7 @@ pub(super) fn no_leader(thresholds: &Thresholds) -> Rule {
         );
     rule(&[Part::RegionHealth], thresholds.patient(info), |sight| {
         let missing = sight.of_stores(signals::LEADER_MISSING).unwrap_or_default();
-        let most_missing = missing.values().filter_map(super::sight::number).fold(0.0, f64::max);
+        let most_missing = missing.values().filter_map(|value| value.as_finite()).fold(0.0, f64::max);
         let by_stores = || {
             let message = format!("a store counts {most_missing} regions whose leader it misses");
             let finding = Finding::violated(Regarding::Cluster, Severity::Critical, message);
@@ -173,7 +174,7 @@ pub(super) fn no_leader(thresholds: &Thresholds) -> Rule {
             }
             _ if most_missing > 0.0 => by_stores(),
             Some(_) => sight.out_of_date(Part::Stores).map(unknown).unwrap_or_default(),
-            None => unknown(sight.pd_is_behind().unwrap_or_else(unsure)),
+            None => unknown(pd_is_behind(sight).unwrap_or_else(unsure)),
         }
     })
 }

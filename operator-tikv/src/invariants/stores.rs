@@ -1,11 +1,11 @@
 //! Stores that are gone, or cannot be seen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use operator_core::{Finding, InvariantInfo, Part, Regarding, Severity, Store, StoreState};
+use operator_core::{Finding, InvariantInfo, Part, Severity, Store, StoreState, common};
 
-use super::sight::{is_heard, not_live};
-use super::{Rule, Thresholds, rule, unknown};
+use super::{PD, Rule, Thresholds, rule, unknown};
 use crate::signals;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,53 +22,8 @@ pub(super) fn store_down(thresholds: &Thresholds) -> Rule {
         )
         .look_first("Does its process run? The end of its log (FATAL, panic), its disk, and the way to PD's leader.")
         .source("state_name of GET /pd/api/v1/stores, and GET /status of the store's own status port");
-    rule(&[Part::Stores], thresholds.patient(info), |sight| {
-        let stores = match sight.stores() {
-            Ok(stores) => stores,
-            Err(reason) => return unknown(reason),
-        };
-        let lost = sight.of_stores(signals::LOST).unwrap_or_default();
-        let judge = |store: &Store| is_down(store, lost.get(&store.id).and_then(|lost| lost.as_bool()));
-        let mut findings: Vec<_> = stores.filter_map(judge).collect();
-        if let Some(reason) = sight.out_of_date(Part::Stores) {
-            // Who is called `Up` may be down by now.
-            findings.push(Finding::unknown(Regarding::Cluster, reason));
-        }
-        findings
-    })
-}
-
-fn is_down(store: &Store, lost: Option<bool>) -> Option<Finding> {
-    let (id, state) = (store.id, store.state);
-    let found = |severity, what: &str| {
-        let message = format!("store {id} ({}) {what}; PD calls it {state}", store.address);
-        Some(Finding::violated(id, severity, message))
-    };
-    match (state, lost) {
-        (StoreState::Up | StoreState::Tombstone, _) => None,
-        (StoreState::Offline, Some(true)) if store.region_count != Some(0) => {
-            found(Severity::Warning, "is being removed and died with regions on it")
-        }
-        (StoreState::Offline, _) => None,
-        // It has been gone for as long as PD waits for it: half an hour unless it was told otherwise.
-        (StoreState::Down, Some(true)) => found(Severity::Critical, "is lost").map(Finding::settled),
-        (_, Some(true)) => found(Severity::Critical, "is lost: it does not answer"),
-        (StoreState::Down, None) if is_heard(store) => {
-            found(Severity::Critical, "has not been heard for long").map(Finding::settled)
-        }
-        (StoreState::Disconnected, Some(false)) if is_heard(store) => {
-            found(Severity::Warning, "answers here, but PD no longer hears from it")
-        }
-        (StoreState::Disconnected, None) if is_heard(store) => {
-            found(Severity::Warning, "is no longer heard by PD")
-        }
-        // PD has not heard from it yet, and it lives.
-        (_, Some(false)) => None,
-        (_, None) => Some(Finding::unknown(
-            id,
-            format!("store {id} could not be asked, and PD's leader has not heard from it since it leads"),
-        )),
-    }
+    let invariant = common::store_down(thresholds.patient(info), PD);
+    Rule { needs: &[Part::Stores], invariant: Arc::new(invariant) }
 }
 
 pub(super) fn store_unobserved(thresholds: &Thresholds) -> Rule {
@@ -94,7 +49,7 @@ pub(super) fn store_unobserved(thresholds: &Thresholds) -> Rule {
         let judge = |store: &Store| {
             if store.state != StoreState::Up {
                 // One that is lost or leaves is none that is up; one that PD does not hear from may be.
-                let reason = not_live(store, lost.get(&store.id).copied())?;
+                let reason = sight.not_live(store, lost.get(&store.id).copied())?;
                 let is_lost = lost.get(&store.id).and_then(|lost| lost.as_bool()) == Some(true);
                 return (!is_lost).then(|| Finding::unknown(store.id, reason).explained());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use operator_core::{Finding, InvariantInfo, Part, Severity, StoreState};
 
-use super::sight::number;
+use super::behind::pd_is_behind;
 use super::{Rule, Thresholds, rule, unknown};
 use crate::signals;
 
@@ -72,7 +72,7 @@ pub(super) fn clock_skew(thresholds: &Thresholds) -> Rule {
         let mut compared = false;
         let mut findings = Vec::new();
         for signal in offsets {
-            let Some(offset) = number(&&signal.value) else { continue };
+            let Some(offset) = signal.value.as_finite() else { continue };
             compared = true;
             if offset.abs() > most {
                 let way = if offset > 0.0 { "ahead of" } else { "behind" };
@@ -131,7 +131,7 @@ pub(super) fn forgotten(thresholds: &Thresholds) -> Rule {
         }
         if known != [true, true] {
             findings.extend(unknown("what is paused in PD is not known"));
-        } else if let Some(reason) = sight.pd_is_behind() {
+        } else if let Some(reason) = pd_is_behind(sight) {
             // A PD that has just come to lead starts its schedulers one after the other.
             findings.extend(unknown(reason));
         }
@@ -159,12 +159,12 @@ pub(super) fn stuck_offline(thresholds: &Thresholds) -> Rule {
             if store.state != StoreState::Offline || store.region_count == Some(0) {
                 return None;
             }
-            let speed = speeds.get(&id).and_then(number);
+            let speed = speeds.get(&id).and_then(|value| value.as_finite());
             let message = match (store.region_count, speed) {
                 (Some(count), Some(0.0)) => {
                     format!("store {id} ({address}) is being removed, has {count} regions, and none moves")
                 }
-                (Some(count), Some(_)) if left.get(&id).and_then(number).is_none() => {
+                (Some(count), Some(_)) if left.get(&id).and_then(|value| value.as_finite()).is_none() => {
                     format!(
                         "store {id} ({address}) is being removed, has {count} regions, and PD cannot say how long"
                     )

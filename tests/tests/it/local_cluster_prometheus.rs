@@ -1,18 +1,19 @@
 //! The local cluster's Prometheus and dashboard, tried with a real Prometheus over a recorded and a simulated cluster.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use operator_core::Subject;
 use operator_tests::{Frames, Prometheus, Setup};
+use operator_tikv::TikvSubject;
 use operator_tikv::prometheus::QueryResult;
-use operator_tikv::{TikvConfig, TikvSubject};
 use regex::Regex;
 use tikv_simulator::{Config, Scenario, Server};
 
 use crate::local_cluster::{folder, queries, text};
-use crate::program::PATIENCE;
+use crate::program::{PATIENCE, start};
 
 /// What `operator watch` shows of itself: no recorded page has it.
 fn is_operators(query: &str) -> bool {
@@ -50,19 +51,23 @@ async fn every_panel_shows_something_of_the_recorded_cluster() {
 }
 
 #[tokio::test]
-async fn prometheus_reaches_every_target_with_this_configuration() {
+async fn prometheus_reaches_every_target_with_this_configuration_and_shows_what_operator_sees() {
     let server = Server::start(Config::new(Scenario::Healthy).shown_at(Utc::now()), 1.0).await.unwrap();
-    let pds: TikvConfig = server.pd_urls().join(",").parse().unwrap();
-    let stores = TikvSubject::new(pds).unwrap().stores().await.unwrap();
-    let pds = server.pd_urls().into_iter().map(|url| url.trim_start_matches("http://").to_owned());
-    let real: Vec<_> = pds.chain(stores.into_iter().filter_map(|store| store.status_address)).collect();
+    let pds = server.pd_urls().join(",");
+    let stores = TikvSubject::new(pds.parse().unwrap()).unwrap().stores().await.unwrap();
+    let mut real: Vec<_> = pds.split(',').map(|url| url.trim_start_matches("http://").to_owned()).collect();
+    real.extend(stores.into_iter().filter_map(|store| store.status_address));
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let listening = format!("127.0.0.1:{port}");
+    let _watching = start(["watch", "--pd", &pds, "--listen", &listening]);
+    real.push(listening);
 
-    // The configuration as it is, but for where the nodes are. Nothing of `operator` itself listens here.
-    let config = text("config/prometheus.yml");
-    let (config, _) = config.split_once("\n  - job_name: operator").unwrap();
+    // The configuration as it is, but for where everything is.
+    let alerts = folder().join("config/alerts.yml");
     let mut config =
-        config.replace("- alerts.yml", &format!("- {}", folder().join("config/alerts.yml").display()));
-    let named = ["pd0:2379", "pd1:2379", "pd2:2379", "tikv0:20180", "tikv1:20180", "tikv2:20180"];
+        text("config/prometheus.yml").replace("- alerts.yml", &format!("- {}", alerts.display()));
+    let named =
+        ["pd0:2379", "pd1:2379", "pd2:2379", "tikv0:20180", "tikv1:20180", "tikv2:20180", "operator:9464"];
     assert_eq!(real.len(), named.len());
     for (named, real) in named.iter().zip(&real) {
         assert!(config.contains(named), "{named} is not scraped");
@@ -72,22 +77,24 @@ async fn prometheus_reaches_every_target_with_this_configuration() {
     let Some(prometheus) = Prometheus::start(setup).await.unwrap() else { return };
     let client = prometheus.config().client().unwrap();
 
+    let mut waiting = vec![(format!("{} targets", real.len()), format!("count(up == 1) == {}", real.len()))];
+    let of_operator = queries().into_iter().filter(|(_, query)| is_operators(query));
+    waiting.extend(of_operator.map(|(title, query)| (title, query.replace("$__rate_interval", "20s"))));
+    assert!(waiting.len() > 8, "{waiting:?}");
     let started = Instant::now();
-    loop {
-        let up = client.vector("up").await.unwrap().data.samples;
-        let answering = |job| {
-            let of_job =
-                up.iter().filter(|one| one.labels.value("job") == Some(job) && one.sample.value == 1.0);
-            of_job.filter_map(|one| one.labels.value("instance")).collect::<BTreeSet<_>>()
-        };
-        let real: Vec<_> = real.iter().map(String::as_str).collect();
-        let expected =
-            [&real[..3], &real[3..]].map(|targets| targets.iter().copied().collect::<BTreeSet<_>>());
-        if [answering("pd"), answering("tikv")] == expected {
-            assert_eq!(up.len(), real.len(), "{up:?}");
-            return;
+    while !waiting.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "nothing is shown of {waiting:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut still = Vec::new();
+        for (title, query) in waiting {
+            let answer = client.vector(&query).await.unwrap_or_else(|error| panic!("{title}: {error}"));
+            if !answer.data.samples.iter().any(|one| one.sample.value.is_finite()) {
+                still.push((title, query));
+            }
         }
-        assert!(started.elapsed() < PATIENCE, "{up:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        waiting = still;
     }
+    let targets = client.vector("up").await.unwrap().data.samples;
+    let targets = targets.iter().filter_map(|one| one.labels.value("instance")).collect::<BTreeSet<_>>();
+    assert_eq!(targets, real.iter().map(String::as_str).collect());
 }
