@@ -37,7 +37,9 @@ pub(crate) async fn signals(
     let mut alerts = match timeout(patience, prometheus.alerts()).await {
         Err(_) => return vec![unknown("Prometheus did not tell its alerts in time".to_owned())],
         Ok(Ok(answer)) => answer.data,
-        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Ok(Err(error)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsupported) => {
+            return Vec::new();
+        }
         Ok(Err(error)) => return vec![unknown(error.to_string())],
     };
     // What fires first, so that it is not what is left out.

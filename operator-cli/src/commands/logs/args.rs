@@ -165,7 +165,8 @@ mod tests {
         ] {
             assert_eq!(moment(text).unwrap().to_rfc3339(), "2026-11-22T02:43:00+00:00", "{text}");
         }
-        let ago = Utc::now() - moment("15m").unwrap();
+        let then = moment("15m").unwrap();
+        let ago = Utc::now() - then;
         assert!((TimeDelta::minutes(15)..TimeDelta::minutes(16)).contains(&ago));
         assert!(moment("yesterday").is_err() && moment("02:43").is_err());
     }
