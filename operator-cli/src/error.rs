@@ -68,7 +68,12 @@ impl Failure {
             }
             _ => (self.to_string(), None),
         };
-        let mut text = format!("error: {}\n", text::failure(&message, endpoint, 5));
+        // A list of what is wrong stands line by line.
+        let (first, rest) = message.split_once('\n').unwrap_or((&message, ""));
+        let mut text = format!("error: {}\n", text::failure(first, endpoint, 5));
+        for line in rest.lines() {
+            text.push_str(&format!("  {}\n", escaped(line)));
+        }
         if let Some(because) = because(self, &message) {
             text.push_str(&format!("  because: {}\n", escaped(&shortened(&because, 300))));
         }

@@ -72,16 +72,21 @@ impl Rules {
                 *counts.entry(name).or_default() += 1;
             }
         }
+        let mut used: BTreeMap<String, usize> = BTreeMap::new();
         let rules = alerts.into_iter().map(|(file, group, rule)| {
             let [short, _, longest] = names(file, &group.name, rule);
             let alone = |name: &String| counts.get(name) == Some(&1);
             let id = names(file, &group.name, rule).into_iter().find(alone);
             let longest = format!("{longest}:{}", rule.line);
+            let mut id = id.unwrap_or(if counts.contains_key(&longest) { short } else { longest });
+            // An alias is as often on its line as it is used, and a file can be given twice.
+            let times = used.entry(id.clone()).or_default();
+            *times += 1;
+            if *times > 1 {
+                id.push_str(&format!("#{times}"));
+            }
             Arc::new(NamedRule {
-                id: format!(
-                    "rule/{}",
-                    id.unwrap_or(if counts.contains_key(&longest) { short } else { longest })
-                ),
+                id: format!("rule/{id}"),
                 place: format!("rule {} in {}:{}", rule.name, file.name, rule.line),
                 limit: group.limit,
                 query_offset: group.query_offset.unwrap_or_default(),

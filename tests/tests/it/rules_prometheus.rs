@@ -38,6 +38,7 @@ groups:
     for: 2s
     labels: {severity: '{{ if gt $value 0.0 }}info{{ else }}warning{{ end }}'}
     annotations: {summary: 'scraped: {{ $labels.instance | stripPort }} since {{ humanizeDuration 90 }}'}
+  - {alert: Minute, expr: 'seen:up == 0 and on () (seen:tick > BEGIN)', for: 1m, labels: {severity: warning}}
   - {alert: Regions, expr: 'seen:regions > 0 and on () (seen:tick > BEGIN)', for: 5s, labels: {severity: info}}
   - {alert: AtOnce, expr: 'count(seen:up == 0) > 0 and on () (seen:tick > BEGIN)', annotations: {summary: '{{ $value }} targets'}}
 "#;
@@ -130,13 +131,16 @@ async fn over_the_simulator_prometheus_and_we_have_the_same_alerts_and_check_sho
     let file = folder.write("short.yml", &text);
     let setup = Setup { targets, rule_files: vec![file.clone().into()], ..Setup::default() };
     let Some(prometheus) = Prometheus::start(setup).await.unwrap() else { return };
-    until(35, Instant::now()).await;
+    // So that what has to hold for a minute does.
+    until(BEGIN.as_secs() + 75, Instant::now()).await;
     let told = same_tick_for_tick(&prometheus, &text).await;
     for (alert, state) in [
         ("Down", "pending"),
         ("Down", "firing"),
         ("Flapping", "pending"),
         ("Flapping", "firing"),
+        ("Minute", "pending"),
+        ("Minute", "firing"),
         ("Regions", "pending"),
         ("Regions", "firing"),
         ("AtOnce", "firing"),

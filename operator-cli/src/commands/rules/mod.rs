@@ -50,7 +50,7 @@ impl RulesCommand {
 
 /// Reads a file, and says what is odd about it.
 fn read(path: &Path, output: &mut Output) -> Result<RuleFile, Failure> {
-    let file = RuleFile::read(path).map_err(|error| Failure::other("the rules make no sense", error))?;
+    let file = RuleFile::read(path).map_err(|error| Failure::Usage(error.to_string()))?;
     for remark in &file.remarks {
         output.note(&format!("note: {}: {}", escaped(&file.name), escaped(&remark.to_string())));
     }

@@ -183,3 +183,12 @@ async fn what_the_file_records_is_taken_from_prometheus_or_asked_for_in_its_plac
     assert_eq!(queries, ["group by (__name__) ({__name__=~\"a:b|c:d\"})", "a:b > 1", "(sum(c)\n) > 1"]);
     assert!(report.unknown[0].reason.contains("Prometheus has no `c:d`"), "{:?}", report.unknown);
 }
+
+#[test]
+fn a_rule_that_stands_twice_is_two() {
+    let text = "groups: [{name: g, rules: [&a {alert: A, expr: up}, *a, *a]}]";
+    let file = RuleFile::parse("twice.yml", text.as_bytes()).unwrap();
+    let rules = Rules::new(&[file.clone(), file]);
+    assert_eq!(rules.len(), 6);
+    operator_core::InvariantChecker::new(rules.invariants()).unwrap();
+}
