@@ -15,9 +15,9 @@ mod region_walks;
 mod costs;
 mod scenarios;
 mod logs;
+#[allow(dead_code, reason = "the simulated days use the rest")]
 mod watched;
 mod stories;
-mod soak;
 mod program;
 mod program_simulated;
 mod program_faults;

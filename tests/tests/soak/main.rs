@@ -5,9 +5,24 @@
 //! `0..10000` many:
 //!
 //! ```sh
-//! OPERATOR_SOAK_SEEDS=0..10000 cargo test --release -p operator-tests --test it soak -- --nocapture
+//! OPERATOR_SOAK_SEEDS=0..10000 cargo test --release -p operator-tests --test soak -- --nocapture
 //! ```
+//!
+//! It is a program of its own, for it needs every processor: what the other tests time would be late.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy knows helpers of tests in `cfg(test)` only"
+)]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../it/support.rs"]
+mod support;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../it/watched.rs"]
+mod watched;
 mod faults;
 mod oracle;
 
