@@ -65,7 +65,7 @@ async fn metrics_of_recorded_frames_agree_with_prometheus_exactly_and_with_scrap
     let played = Duration::from_secs(played.as_secs());
     // Over a minute: the last page goes on being scraped.
     let _ = agrees_exactly(config, &prometheus, &StoreQueries::default()).await;
-    let theirs = evaluated(&client, &queries().with_window(played), |_| scraped_at).await;
+    let theirs = evaluated(&client, &queries().with_window(played), |_| Some(scraped_at)).await;
     for one in &scraped {
         assert_eq!(one.error.as_ref().map(ToString::to_string), None);
         for (field, ours) in fields(&one.metrics) {

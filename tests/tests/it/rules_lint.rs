@@ -199,7 +199,7 @@ async fn what_cannot_be_asked_or_read_is_said() {
     run.failed(1, &["http://127.0.0.1:1"]);
     let run =
         operator(["rules", "lint", &path("rules/none.yml"), "--prometheus", "http://127.0.0.1:1"]).await;
-    run.failed(1, &["none.yml"]);
+    run.failed(64, &["none.yml"]);
     let run = operator([
         "rules",
         "test",
