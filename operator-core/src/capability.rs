@@ -118,6 +118,9 @@ pub struct ActionInfo {
     pub parameters: serde_json::Value,
     /// What it can do at worst.
     pub danger: Danger,
+    /// The action that takes it back; `null` if none does.
+    #[serde(default)]
+    pub reversed_by: Option<String>,
 }
 
 impl ActionInfo {
@@ -128,7 +131,12 @@ impl ActionInfo {
         parameters: serde_json::Value,
         danger: Danger,
     ) -> Self {
-        Self { name: name.into(), description: description.into(), parameters, danger }
+        Self { name: name.into(), description: description.into(), parameters, danger, reversed_by: None }
+    }
+
+    /// Another action takes it back.
+    pub fn reversed_by(self, name: impl Into<String>) -> Self {
+        Self { reversed_by: Some(name.into()), ..self }
     }
 }
 

@@ -25,12 +25,17 @@ mod subject;
 mod observation;
 mod invariant;
 mod event;
+mod action;
 mod monitor;
 mod memory;
 mod seconds;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+pub use action::{
+    Action, Actor, AuditLog, AuditRecord, AuditStep, Outcome, OutcomeKind, PlannedRequest, Precondition,
+    PreconditionVerdict, Preview, Progress, Sent, SplitPolicy, StoreLimitKind,
+};
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, PartError, Result};

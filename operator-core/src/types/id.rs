@@ -17,7 +17,7 @@ macro_rules! id {
         $(#[$doc])*
         ///
         /// A full 64-bit number: in JSON a number up to 2^64-1, which a reader must not pass through a float.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub u64);
 

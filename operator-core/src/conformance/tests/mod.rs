@@ -8,6 +8,7 @@ use chrono::DateTime;
 use serde_json::json;
 
 use self::broken::{Broken, Lie};
+use super::Outcome;
 use super::*;
 use crate::*;
 
