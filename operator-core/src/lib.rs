@@ -33,8 +33,9 @@ mod seconds;
 pub mod conformance;
 
 pub use action::{
-    Action, Actor, AuditLog, AuditRecord, AuditStep, Outcome, OutcomeKind, PlannedRequest, Precondition,
-    PreconditionVerdict, Preview, Progress, Sent, SplitPolicy, StoreLimitKind,
+    Action, Actor, Approval, Approver, Assessment, AuditLog, AuditRecord, AuditStep, Decision, Executor,
+    Guard, InMemoryAuditLog, Outcome, OutcomeKind, PlannedRequest, Precondition, PreconditionVerdict,
+    Preview, Progress, Proposal, Refusal, RefusalCode, Sent, SplitPolicy, Stage, StoreLimitKind, TokenError,
 };
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
 pub use clock::Clock;
@@ -45,7 +46,7 @@ pub use invariant::{
     InvariantFn, InvariantInfo, Severity, SeverityGrace, Transition, Unknown, Verdict, Violation,
     ViolationState, ascending, common, invariant_fn, within,
 };
-pub use memory::InMemorySubject;
+pub use memory::{InMemorySubject, Reaction};
 pub use monitor::{
     Counters, Delivery, Events, Monitor, MonitorConfig, Sink, SinkStatus, Snapshot, Unreachable,
 };

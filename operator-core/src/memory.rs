@@ -1,6 +1,7 @@
 //! A subject that holds what it was given: for the tests of whatever works on a subject.
 
 mod pages;
+mod acting;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
 
+use self::acting::Acting;
+pub use self::acting::Reaction;
 use self::pages::Pages;
 use crate::{
     ActionInfo, ClusterMetrics, Error, ErrorKind, HotRegion, HotRegionQuery, Member, Observation, Operation,
@@ -57,6 +60,7 @@ struct State {
     trust: Vec<TrustReason>,
     failures: BTreeMap<Operation, ErrorKind>,
     delays: BTreeMap<Operation, Duration>,
+    acting: Acting,
 }
 
 /// Building.
@@ -114,7 +118,7 @@ impl InMemorySubject {
         self.declare([Operation::Signals])
     }
 
-    /// Declares these actions.
+    /// Supports these actions: see [`react`](Self::react).
     pub fn with_actions(mut self, actions: impl IntoIterator<Item = ActionInfo>) -> Self {
         self.config.actions.extend(actions);
         self

@@ -295,7 +295,7 @@ pub(super) fn danger(name: &str) -> Danger {
 }
 
 /// The action that takes one of this name back, if one does.
-pub(super) fn reversed_by(name: &str) -> Option<&'static str> {
+pub(crate) fn reversed_by(name: &str) -> Option<&'static str> {
     Some(match name {
         "transfer_leader" => "transfer_leader",
         "transfer_peer" => "transfer_peer",

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Action, PlannedRequest};
+use super::{Action, PlannedRequest, Refusal};
 
 /// What came of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Outcome {
     pub request: Option<PlannedRequest>,
     /// What happened, for a person.
     pub message: String,
+    /// Why it was refused; empty if it was not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<Refusal>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When this was known.

@@ -1,11 +1,14 @@
 //! The record of what was proposed, approved, sent, and what came of it.
 
+mod memory;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::memory::InMemoryAuditLog;
 use super::{Action, OutcomeKind, PlannedRequest};
 use crate::{ErrorKind, Result};
 

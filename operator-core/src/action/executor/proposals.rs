@@ -1,0 +1,116 @@
+//! Proposals that wait for their approval, by token.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::super::{Preview, Refusal};
+use crate::{Error, ErrorKind, Result};
+
+/// How many tokens are remembered after their end, to tell which it was.
+const REMEMBERED: usize = 1_024;
+
+/// What would be done, and what it takes to have it done: [`Executor::execute`](super::Executor::execute) with the token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Proposal {
+    /// Good for one execution of what is previewed here, and nothing else. Whoever has it can approve.
+    pub token: String,
+    /// When the token ends.
+    pub expires_at: chrono::DateTime<chrono::Utc>,
+    /// The run, as in the audit log.
+    pub run: String,
+    /// What would be done.
+    pub preview: Preview,
+    /// Why it would be refused now; empty if it would not. It is all judged again before anything is sent.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Why a token is not good. The source of the error, of the kind [`ErrorKind::Refused`], with which
+/// [`execute`](super::Executor::execute) refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenError {
+    /// It was not given out here, or so long ago that it is forgotten.
+    #[error("there is no proposal with this token")]
+    Unknown,
+    /// It has been used: a token is good for one execution.
+    #[error("this token has been used; propose the action again")]
+    Used,
+    /// Its time is over, or newer proposals have taken its place.
+    #[error("this token has expired; propose the action again")]
+    Expired,
+}
+
+impl TokenError {
+    pub(super) fn into_error(self) -> Error {
+        Error::new(ErrorKind::Refused, "execute", self.to_string()).because(self)
+    }
+}
+
+/// The open proposals, and how the last others ended.
+#[derive(Debug, Default)]
+pub(super) struct Proposals {
+    /// The oldest first.
+    open: VecDeque<(Instant, Proposal)>,
+    ended: VecDeque<(String, TokenError)>,
+}
+
+impl Proposals {
+    /// Keeps a proposal; of more than `max` the oldest end.
+    pub(super) fn keep(&mut self, proposal: Proposal, now: Instant, lifetime: Duration, max: usize) {
+        self.expire(now, lifetime);
+        self.open.push_back((now, proposal));
+        while self.open.len() > max.max(1) {
+            if let Some((_, oldest)) = self.open.pop_front() {
+                self.end(oldest.token, TokenError::Expired);
+            }
+        }
+    }
+
+    /// Takes the proposal of a token out, for good.
+    pub(super) fn take(
+        &mut self,
+        token: &str,
+        now: Instant,
+        lifetime: Duration,
+    ) -> Result<Proposal, TokenError> {
+        self.expire(now, lifetime);
+        let found = self.open.iter().position(|(_, proposal)| proposal.token == token);
+        let Some((_, proposal)) = found.and_then(|index| self.open.remove(index)) else {
+            let ended = self.ended.iter().find(|(ended, _)| ended == token);
+            return Err(ended.map_or(TokenError::Unknown, |(_, why)| *why));
+        };
+        self.end(proposal.token.clone(), TokenError::Used);
+        Ok(proposal)
+    }
+
+    fn expire(&mut self, now: Instant, lifetime: Duration) {
+        while let Some((since, _)) = self.open.front()
+            && now.saturating_duration_since(*since) >= lifetime
+            && let Some((_, proposal)) = self.open.pop_front()
+        {
+            self.end(proposal.token, TokenError::Expired);
+        }
+    }
+
+    fn end(&mut self, token: String, why: TokenError) {
+        if self.ended.len() >= REMEMBERED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((token, why));
+    }
+}
+
+/// So many random bytes, in hex.
+pub(super) fn random_hex(bytes: usize) -> Result<String> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).map_err(|error| {
+        let message = format!("the machine has no random numbers: {error}");
+        Error::new(ErrorKind::Unavailable, "propose", message)
+    })?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
