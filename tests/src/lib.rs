@@ -1,5 +1,5 @@
 //! What the tests across crates share: the recordings of a real cluster, the servers that answer from them, servers
-//! that misbehave, the simulator without sockets, and a real Prometheus.
+//! that misbehave, and a real Prometheus.
 
 mod recording;
 mod regions;
@@ -14,4 +14,5 @@ pub use prometheus::{Prometheus, Setup};
 pub use recording::{Answer, Port, Recording, STATES};
 pub use replay::ReplayServer;
 pub use scripted::{ClosedPort, Script, ScriptedServer};
-pub use transport::{ReplayTransport, SimulatedTransport};
+pub use tikv_simulator::SimulatedTransport;
+pub use transport::ReplayTransport;

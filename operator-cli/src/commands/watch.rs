@@ -1,6 +1,5 @@
 //! `operator watch`: the monitor, and what it tells, as lines or on a screen.
 
-mod stage;
 mod story;
 mod teller;
 mod live;

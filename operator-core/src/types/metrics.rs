@@ -19,7 +19,7 @@ pub struct StoreMetrics {
     pub qps: Option<f64>,
     /// Within this time 99 of 100 requests are answered. TiKV: `histogram_quantile(0.99, sum by (instance, le)
     /// (rate(tikv_grpc_msg_duration_seconds_bucket{type!="kv_gc"}[1m])))`.
-    #[serde(rename = "latency_p99_seconds", with = "fractional_seconds")]
+    #[serde(rename = "latency_p99_seconds", with = "crate::seconds::option")]
     pub latency_p99: Option<Duration>,
     /// What the data takes. TiKV: `tikv_store_size_bytes{type="used"}`.
     pub disk_used_bytes: Option<u64>,
@@ -47,29 +47,6 @@ impl StoreMetrics {
             cpu_cores: None,
             memory_bytes: None,
         }
-    }
-}
-
-mod fractional_seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    #[expect(clippy::ref_option, reason = "serde hands the field by reference")]
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Option::deserialize(deserializer)?
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(D::Error::custom)
     }
 }
 

@@ -11,14 +11,13 @@ use futures::FutureExt;
 use operator_core::{Clock, Events, InvariantChecker, Monitor, MonitorConfig, Snapshot, ViolationState};
 use operator_tikv::http::Endpoint;
 use operator_tikv::{TikvConfig, TikvSubject};
-use tikv_simulator::{Config, Event, NodeId, Reachable, Scenario, Simulator};
+use tikv_simulator::{Config, Event, NodeId, Reachable, Scenario, SimulatedTransport, Simulator};
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::Listener;
 use super::live::Note;
-use super::stage::Stage;
 use super::teller::Teller;
 use super::{Audience, WAITING, bug, senseless};
 use crate::connect;
@@ -66,7 +65,7 @@ impl Story {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let (scenario, speed) = (self.scenario, self.speed);
         runtime.block_on(async {
-            let stage = Stage::new(Simulator::new(Config::new(scenario)));
+            let stage = SimulatedTransport::new(Simulator::new(Config::new(scenario)));
             let pds = pds(&stage)?;
             let named = pds.iter().map(ToString::to_string).collect();
             let mut monitor = monitor(&stage, pds, config)?;
@@ -124,14 +123,18 @@ async fn lines(mut teller: Teller, mut events: Events, notes: mpsc::Receiver<Not
 }
 
 /// Where the stage's PDs answer.
-fn pds(stage: &Stage) -> Result<Vec<Endpoint>, Failure> {
+fn pds(stage: &SimulatedTransport) -> Result<Vec<Endpoint>, Failure> {
     let nodes = stage.with(|simulator| simulator.nodes());
     let pds = nodes.into_iter().filter(|node| matches!(node.id, NodeId::Pd(_))).map(|node| node.authority);
     Endpoint::list(&pds.collect::<Vec<_>>().join(",")).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The monitor of what happens on the stage, in the stage's time.
-fn monitor(stage: &Stage, pds: Vec<Endpoint>, config: MonitorConfig) -> Result<Monitor, Failure> {
+fn monitor(
+    stage: &SimulatedTransport,
+    pds: Vec<Endpoint>,
+    config: MonitorConfig,
+) -> Result<Monitor, Failure> {
     let clock = Clock::tokio(stage.with(|simulator| simulator.now()));
     let timeout = config.scope.part_deadline;
     let tikv = TikvConfig::new(pds).with_limits(connect::limits(timeout));
@@ -144,7 +147,7 @@ fn monitor(stage: &Stage, pds: Vec<Endpoint>, config: MonitorConfig) -> Result<M
 }
 
 /// After some minutes whoever died is started again, and a disk that became slow or full is mended.
-async fn mend(stage: &Stage, scenario: Scenario, notes: &mpsc::Sender<Note>) {
+async fn mend(stage: &SimulatedTransport, scenario: Scenario, notes: &mpsc::Sender<Note>) {
     // A disk is found to be slow only after minutes.
     let after = Duration::from_secs(if scenario == Scenario::SlowStore { 300 } else { 180 });
     tokio::time::sleep(after).await;

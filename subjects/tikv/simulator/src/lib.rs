@@ -32,6 +32,8 @@ mod simulator;
 mod dynamics;
 mod truth;
 mod server;
+#[cfg(feature = "transport")]
+mod transport;
 
 pub use config::Config;
 pub use event::{Event, Fault, NodeId};
@@ -39,4 +41,6 @@ pub use http::{Received, Reply, Request, RequestLog};
 pub use scenario::{Scenario, UnknownScenario};
 pub use server::{Server, ServerError};
 pub use simulator::{NodeInfo, Reachable, Simulator};
+#[cfg(feature = "transport")]
+pub use transport::SimulatedTransport;
 pub use truth::{StoreTruth, Truth};
