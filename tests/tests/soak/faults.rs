@@ -163,12 +163,9 @@ impl Faults {
             "/pd/api/v1/regions",
             "/pd/api",
         ];
-        simulator.inject(Fault {
-            node: None,
-            path_prefix: self.dice.of(&paths).to_owned(),
-            times: 1 + self.dice.below(4),
-            reply: self.dice.of(&replies),
-        });
+        let path = self.dice.of(&paths);
+        let times = 1 + self.dice.below(4);
+        simulator.inject(Fault::new(path, self.dice.of(&replies)).times(times));
     }
 
     /// For how long the process has not been running.

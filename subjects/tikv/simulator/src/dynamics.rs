@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::event::{Event, NodeId};
-use crate::model::{Filling, Load, Peer, Process, Role, Work};
-use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, Step, TICK};
+use crate::model::{Filling, Load, Process, Work};
+use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, TICK};
 use crate::simulator::{COUNT, Simulator, Task};
 
 impl Simulator {
@@ -27,6 +27,9 @@ impl Simulator {
                     self.restart_pd(index);
                 }
             }
+            Task::PdTakesOver(index) => self.pd_takes_over(index),
+            Task::Operate => self.operate(),
+            Task::Arrival { region, peer } => self.arrive(region, peer),
             Task::Script(number) => {
                 if let Some(event) = self.take_script(number) {
                     self.apply(event);
@@ -86,11 +89,10 @@ impl Simulator {
                     };
                 }
             }
-            Event::Split(id) => self.split(id),
-            Event::MergeWithNext(id) => self.merge(id),
-            Event::TransferLeader { region, to_store } => {
-                self.step(Step::Transfer { region, to: to_store });
-            }
+            Event::Split(id) => self.split_at(id, &[]),
+            Event::MergeWithNext(id) => self.merge_with_next(id),
+            Event::TransferLeader { region, to_store } => self.transfer(region, to_store),
+            Event::Doom { region, end } => self.doom(region, end),
             Event::ResignPdLeader => {
                 if let Some(leader) = self.pd.members.leader {
                     let count = self.pd.members.list.len();
@@ -104,8 +106,8 @@ impl Simulator {
                 }
             }
             Event::SetMaxStoreDownTime(seconds) => {
-                self.pd.max_store_down =
-                    TimeDelta::seconds(i64::try_from(seconds.min(1 << 31)).unwrap_or(1_800));
+                let span = TimeDelta::seconds(i64::try_from(seconds.min(1 << 31)).unwrap_or(1_800));
+                self.pd.policy.set_max_store_down(span);
             }
         }
     }
@@ -135,20 +137,15 @@ impl Simulator {
                 store.process = process;
                 store.stopped_at.get_or_insert(now);
                 for region in self.touch_store(id) {
-                    let Some(held) = self.cluster.regions.get_mut(region) else { continue };
-                    if held.leader.is_some_and(|leader| leader.store == id) {
-                        held.leader = None;
+                    let held = self.cluster.regions.get(region);
+                    if held.is_some_and(|held| held.leader.is_some_and(|leader| leader.store == id)) {
+                        self.lose_leader(region);
                     }
                     // An election timeout is 10 to 20 s; a leader that lost its quorum notices as late.
                     self.elect_within(region, 10_000, 20_000);
                 }
             }
         }
-    }
-
-    fn elect_within(&mut self, region: u64, low_ms: u64, high_ms: u64) {
-        let after = i64::try_from(self.random.between(low_ms, high_ms)).unwrap_or(15_000);
-        self.later(TimeDelta::milliseconds(after), Task::Election(region));
     }
 
     fn restart_pd(&mut self, index: usize) {
@@ -207,69 +204,22 @@ impl Simulator {
             return;
         }
         if self.cluster.grow(id) {
-            self.split(id);
+            self.split_at(id, &[]);
         }
         self.report(id, true);
         self.later(REGION_BEAT, Task::RegionBeat(id));
     }
 
     /// The leader of a region tells PD how it is.
-    fn report(&mut self, id: u64, periodic: bool) {
+    pub(crate) fn report(&mut self, id: u64, periodic: bool) {
         self.pd.region_beat(&self.cluster, id, periodic);
     }
 
-    /// Whether a region can change its range: somebody leads it and can commit, and PD, which gives new ids and
-    /// orders merges, is there.
-    fn can_change_range(&mut self, id: u64) -> bool {
-        self.touch(id)
-            && self.pd.memory.is_some()
-            && self.cluster.regions.get(id).is_some_and(|region| {
-                let alive = |store| self.cluster.is_alive(store);
-                region.leader.is_some_and(|leader| alive(leader.store)) && region.has_quorum(alive)
-            })
-    }
-
-    fn split(&mut self, id: u64) {
-        if self.can_change_range(id)
-            && let Some(left) = self.cluster.regions.split(id)
+    fn pd_takes_over(&mut self, index: usize) {
+        if self.pd.members.leader.is_none() && self.pd.members.is_alive(index) && self.pd.members.has_quorum()
         {
-            self.pd.inherit(left, id);
-            self.report(left, false);
-            self.report(id, false);
-            self.later(REGION_BEAT, Task::RegionBeat(left));
-        }
-    }
-
-    fn merge(&mut self, id: u64) {
-        let next = self.cluster.regions.right_of(id).map(|region| region.id);
-        if next.is_some_and(|next| self.can_change_range(next))
-            && self.can_change_range(id)
-            && let Some(gone) = self.cluster.regions.merge_with_next(id)
-        {
-            self.pd.forget_region(gone);
-            self.report(id, false);
-        }
-    }
-
-    fn election(&mut self, id: u64) {
-        let alive = |store| self.cluster.is_alive(store);
-        let Some(region) = self.cluster.regions.get(id) else { return };
-        let (quorum, leader) = (region.has_quorum(alive), region.leader);
-        let candidates: Vec<_> = region.voters().filter(|peer| alive(peer.store)).collect();
-        if leader.is_some_and(|leader| alive(leader.store)) && quorum {
-            return;
-        }
-        let pick = usize::try_from(self.random.between(0, candidates.len() as u64)).unwrap_or(0);
-        let Some(region) = self.cluster.regions.get_mut(id) else { return };
-        if !quorum {
-            region.leader = None;
-            return;
-        }
-        if let Some(winner) = candidates.get(pick) {
-            region.term += 1;
-            region.voted = winner.id;
-            region.leader = Some(*winner);
-            self.report(id, false);
+            self.pd.members.leader = Some(index);
+            self.new_leader_of_pd(Source::Synced);
         }
     }
 
@@ -282,53 +232,11 @@ impl Simulator {
     }
 
     fn schedule(&mut self) {
-        for step in self.pd.schedule(&self.cluster) {
-            self.step(step);
+        self.operate();
+        let (new, ids) = self.pd.plan(&self.cluster);
+        self.cluster.regions.skip_ids(ids);
+        for operator in new {
+            self.begin(operator);
         }
-    }
-
-    /// A region does what an operator asks of it.
-    fn step(&mut self, step: Step) {
-        let id = match step {
-            Step::AddLearner { region, .. }
-            | Step::Replace { region, .. }
-            | Step::Transfer { region, .. } => region,
-        };
-        if !self.touch(id) {
-            return;
-        }
-        let new_peer = self.cluster.regions.new_id();
-        let alive: Vec<_> = self.cluster.stores.values().filter(|s| s.is_alive()).map(|s| s.id).collect();
-        let Some(region) = self.cluster.regions.get_mut(id) else { return };
-        match step {
-            Step::AddLearner { store, .. } => {
-                if region.peer_on(store).is_none() {
-                    region.peers.push(Peer { id: new_peer, store, role: Role::Learner });
-                    region.conf_ver += 1;
-                }
-            }
-            Step::Replace { from, to, .. } => {
-                for peer in region.peers.iter_mut().filter(|peer| peer.store == to) {
-                    peer.role = Role::Voter;
-                }
-                region.peers.retain(|peer| peer.store != from);
-                region.conf_ver += 4;
-                if region.leader.is_some_and(|leader| leader.store == from) {
-                    let next = region.voters().find(|peer| alive.contains(&peer.store));
-                    region.leader = next;
-                    region.voted = next.map_or(region.voted, |peer| peer.id);
-                    region.term += 1;
-                }
-            }
-            Step::Transfer { to, .. } => {
-                let next = region.voters().find(|peer| peer.store == to && alive.contains(&to));
-                if region.leader.is_some() && next.is_some() && next != region.leader {
-                    region.leader = next;
-                    region.voted = next.map_or(region.voted, |peer| peer.id);
-                    region.term += 1;
-                }
-            }
-        }
-        self.report(id, false);
     }
 }

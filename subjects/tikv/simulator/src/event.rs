@@ -73,22 +73,81 @@ pub enum Event {
     ResignPdLeader,
     /// Changes PD's `max-store-down-time`, in seconds (30 min at first).
     SetMaxStoreDownTime(u64),
+    /// The operator that runs on the region, or else its next one, changes nothing more and comes to this end.
+    Doom {
+        /// The region.
+        region: u64,
+        /// How it ends.
+        end: OperatorEnd,
+    },
 }
 
-/// An answer that a node gives instead of its own, to see how a client takes it.
+/// How an operator of PD ends that does not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperatorEnd {
+    /// The stores never do what it asks, and it runs until its time is over: a minute to transfer a leader, at least ten
+    /// to move a peer.
+    TimesOut,
+    /// Half a second later another takes its place.
+    Replaced,
+    /// Half a second later PD gives it up, as it does when a region changes under it.
+    Canceled,
+}
+
+/// What a node does to a request instead of what it should, to see how a client takes it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Fault {
     /// The node, or every node.
     pub node: Option<NodeId>,
+    /// The method, or any.
+    pub method: Option<String>,
     /// Paths that begin with this.
     pub path_prefix: String,
     /// How many requests it strikes before it is used up.
     pub times: u64,
-    /// What comes back.
+    /// What comes back: an answer of your own, [`Reply::Refused`](crate::Reply::Refused) for a connection that is closed,
+    /// [`Reply::Silent`](crate::Reply::Silent) for one on which nothing ever comes.
     pub reply: crate::Reply,
+    /// Whether the node first does what was asked: then only its answer is lost.
+    pub done: bool,
 }
 
 impl Fault {
+    /// The next request to a path that begins so, whoever is asked, is not carried out and gets this reply.
+    pub fn new(path_prefix: impl Into<String>, reply: crate::Reply) -> Self {
+        Self { node: None, method: None, path_prefix: path_prefix.into(), times: 1, reply, done: false }
+    }
+
+    /// Strikes only at this node.
+    #[must_use]
+    pub fn at(mut self, node: NodeId) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// Strikes only requests of this method, in upper case.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Strikes so many requests.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// The request is carried out before the reply is lost.
+    #[must_use]
+    pub fn after_it_was_done(mut self) -> Self {
+        self.done = true;
+        self
+    }
+
     /// 429, as PD's rate limiter says it.
     pub fn too_many_requests() -> crate::Reply {
         crate::Reply::new(429, Some("text/plain; charset=utf-8"), "Too Many Requests\n")

@@ -94,6 +94,14 @@ impl Reply {
         }
     }
 
+    /// With the header that PD gives every answer.
+    pub(crate) fn open_to_all(mut self) -> Self {
+        if let Self::Answer { headers, .. } = &mut self {
+            headers.push(("Access-Control-Allow-Origin".to_owned(), "*".to_owned()));
+        }
+        self
+    }
+
     /// Compressed, if the request allows it: TiKV and PD compress their metrics.
     pub(crate) fn gzipped_for(mut self, request: &Request) -> Self {
         if let Self::Answer { headers, body, .. } = &mut self
@@ -149,22 +157,34 @@ pub struct Received {
     pub path: String,
     /// The query without its `?`; empty when there was none.
     pub query: String,
+    /// The body, of a request that is no `GET`.
+    pub body: Bytes,
 }
 
-/// The last [`RequestLog::LIMIT`] requests, oldest first, and how many there were in all.
+/// The last [`RequestLog::LIMIT`] requests, oldest first, and how many there were in all. Those that are no `GET` are kept
+/// apart as well, so that reading does not push them out.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     recent: VecDeque<Received>,
     total: u64,
+    writes: VecDeque<Received>,
+    body_bytes: usize,
 }
 
 impl RequestLog {
-    /// How many requests are kept.
+    /// How many requests are kept, and how many that are no `GET`.
     pub const LIMIT: usize = 10_000;
+    /// How many bytes of bodies are kept, in all.
+    pub const BODY_LIMIT: usize = 16 << 20;
 
     /// The requests that are kept, oldest first.
     pub fn recent(&self) -> impl Iterator<Item = &Received> {
         self.recent.iter()
+    }
+
+    /// The requests that are kept and are no `GET`, oldest first.
+    pub fn writes(&self) -> impl Iterator<Item = &Received> {
+        self.writes.iter()
     }
 
     /// How many requests were received, also those no longer kept.
@@ -179,23 +199,37 @@ impl RequestLog {
 
     /// Forgets everything, so that a test can count from here.
     pub fn clear(&mut self) {
-        self.recent.clear();
-        self.total = 0;
+        *self = Self::default();
     }
 
     pub(crate) fn note(&mut self, authority: &str, request: &Request) {
         self.total += 1;
-        if self.recent.len() == Self::LIMIT {
-            self.recent.pop_front();
-        }
         let (path, query) =
             request.path_and_query.split_once('?').unwrap_or((request.path_and_query.as_str(), ""));
-        self.recent.push_back(Received {
+        let is_write = request.method != "GET";
+        let received = Received {
             method: request.method.clone(),
             authority: authority.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
-        });
+            body: if is_write { request.body.clone() } else { Bytes::new() },
+        };
+        if self.recent.len() == Self::LIMIT {
+            self.recent.pop_front();
+        }
+        if is_write {
+            self.body_bytes += received.body.len();
+            self.writes.push_back(received.clone());
+            while self.writes.len() > Self::LIMIT || self.body_bytes > Self::BODY_LIMIT {
+                let Some(oldest) = self.writes.pop_front() else { break };
+                self.body_bytes -= oldest.body.len();
+                // Its body may still be held by the other list.
+                if let Some(same) = self.recent.iter_mut().find(|other| **other == oldest) {
+                    same.body = Bytes::new();
+                }
+            }
+        }
+        self.recent.push_back(received);
     }
 }
 
@@ -213,5 +247,29 @@ mod tests {
         assert_eq!(log.total(), RequestLog::LIMIT as u64 + 5);
         assert_eq!(log.count("/x"), RequestLog::LIMIT);
         assert_eq!(log.recent().next().map(|r| r.query.as_str()), Some("n=5"));
+    }
+
+    #[test]
+    fn writes_are_kept_with_their_bodies_within_a_limit() {
+        let mut log = RequestLog::default();
+        let mut write = Request::new("POST", "/x?force");
+        write.body = Bytes::from_static(b"{}");
+        log.note("a:1", &write);
+        for _ in 0..RequestLog::LIMIT {
+            log.note("a:1", &Request::get("/y"));
+        }
+        let kept: Vec<_> = log.writes().collect();
+        assert_eq!(
+            (kept.len(), kept[0].query.as_str(), kept[0].body.as_ref()),
+            (1, "force", b"{}".as_slice())
+        );
+
+        write.body = Bytes::from(vec![0; RequestLog::BODY_LIMIT / 4]);
+        for _ in 0..8 {
+            log.note("a:1", &write);
+        }
+        let bytes = |kept: &mut dyn Iterator<Item = &Received>| kept.map(|r| r.body.len()).sum::<usize>();
+        assert_eq!(bytes(&mut log.writes()), RequestLog::BODY_LIMIT);
+        assert_eq!(bytes(&mut log.recent()), RequestLog::BODY_LIMIT);
     }
 }

@@ -30,13 +30,16 @@ mod pd;
 mod store;
 mod simulator;
 mod dynamics;
+mod raft;
+mod ranges;
+mod operate;
 mod truth;
 mod server;
 #[cfg(feature = "transport")]
 mod transport;
 
 pub use config::Config;
-pub use event::{Event, Fault, NodeId};
+pub use event::{Event, Fault, NodeId, OperatorEnd};
 pub use http::{Received, Reply, Request, RequestLog};
 pub use scenario::{Scenario, UnknownScenario};
 pub use server::{Server, ServerError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::event::{Event, Fault, NodeId};
+use crate::event::{Event, Fault, NodeId, OperatorEnd};
 use crate::http::{Reply, Request, RequestLog};
 use crate::model::{Cluster, Layout, Process, Regions, Store, Work};
 use crate::pd::{Known, Pd, REGION_BEAT, STORE_BEAT, Source, StoreMeta, TICK};
@@ -19,7 +19,7 @@ const RUNNING_FOR: TimeDelta = TimeDelta::hours(3);
 /// How often what is on each store is summed up.
 pub(crate) const COUNT: TimeDelta = TimeDelta::seconds(5);
 /// Faults that wait to strike, at most.
-const MAX_FAULTS: usize = 1_000;
+pub(crate) const MAX_FAULTS: usize = 1_000;
 
 /// A model of a cluster. The same [`Config`] and the same calls give the same answers, to the byte.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Simulator {
     script: BTreeMap<u64, Event>,
     faults: Vec<Fault>,
     log: RequestLog,
+    /// How operators end that have not begun yet, by region.
+    pub(crate) dooms: BTreeMap<u64, OperatorEnd>,
 }
 
 /// What is due at a moment.
@@ -43,8 +45,17 @@ pub(crate) enum Task {
     /// The peers of a region find out whether they have a leader.
     Election(u64),
     PdElection,
+    /// The member that was chosen takes over from a leader of PD that resigned.
+    PdTakesOver(usize),
     Count,
     Schedule,
+    /// Operators that are due do their next step.
+    Operate,
+    /// A new peer has received its snapshot.
+    Arrival {
+        region: u64,
+        peer: u64,
+    },
     RestartPds,
     /// An event of the script, by its number.
     Script(u64),
@@ -108,6 +119,7 @@ impl Simulator {
             script: BTreeMap::new(),
             faults: Vec::new(),
             log: RequestLog::default(),
+            dooms: BTreeMap::new(),
             config,
         };
         for id in &ids {
@@ -163,13 +175,16 @@ impl Simulator {
             Reachable::Silent => return Reply::Silent,
             Reachable::Answers => {}
         }
-        if let Some(reply) = self.strike(node, request) {
+        let fault = self.strike(node, request);
+        if let Some((reply, false)) = fault {
             return reply;
         }
-        match node {
-            NodeId::Pd(index) => self.pd.answer(&self.cluster, index, request),
+        let reply = match node {
+            NodeId::Pd(index) if request.method == "GET" => self.pd.answer(&self.cluster, index, request),
+            NodeId::Pd(index) => self.act(index, request),
             NodeId::Store(id) => store::answer(&self.cluster, &self.pd, id, request),
-        }
+        };
+        fault.map_or(reply, |(lost, _)| lost)
     }
 
     /// Every process there is, PDs first.
@@ -245,19 +260,21 @@ impl Simulator {
         })
     }
 
-    fn strike(&mut self, node: NodeId, request: &Request) -> Option<Reply> {
+    /// What a fault makes of the request, and whether the request is carried out first.
+    fn strike(&mut self, node: NodeId, request: &Request) -> Option<(Reply, bool)> {
         let index = self.faults.iter().position(|fault| {
             fault.times > 0
                 && fault.node.is_none_or(|wanted| wanted == node)
+                && fault.method.as_ref().is_none_or(|wanted| *wanted == request.method)
                 && request.path().starts_with(&fault.path_prefix)
         })?;
         let fault = self.faults.get_mut(index)?;
         fault.times -= 1;
-        let reply = fault.reply.clone();
+        let struck = (fault.reply.clone(), fault.done);
         if fault.times == 0 {
             self.faults.remove(index);
         }
-        Some(reply)
+        Some(struck)
     }
 
     pub(crate) fn later(&mut self, after: TimeDelta, task: Task) {

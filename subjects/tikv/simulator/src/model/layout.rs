@@ -124,6 +124,7 @@ impl Layout {
             voted: leader.map_or(0, |peer| peer.id),
             term: 6 + hash(self.seed, slot, 7) % 3,
             peers: sorted,
+            arriving: None,
             size_bytes: sketch.size_bytes,
             load: sketch.load,
         }

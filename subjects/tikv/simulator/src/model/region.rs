@@ -27,6 +27,8 @@ pub(crate) struct Region {
     /// Counts splits and merges.
     pub(crate) version: u64,
     pub(crate) peers: Vec<Peer>,
+    /// The peer that was added and waits for its snapshot.
+    pub(crate) arriving: Option<u64>,
     /// The peer that leads, if one can.
     pub(crate) leader: Option<Peer>,
     /// The peer that led last, whom the others voted for.

@@ -94,6 +94,16 @@ impl Regions {
         id
     }
 
+    /// The ids that come next, without taking them.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Takes so many ids.
+    pub(crate) fn skip_ids(&mut self, count: u64) {
+        self.next_id += count;
+    }
+
     pub(crate) fn get(&self, id: u64) -> Option<Cow<'_, Region>> {
         if let Some(region) = self.held.get(&id) {
             return Some(Cow::Borrowed(region));
@@ -188,10 +198,14 @@ impl Regions {
         }
     }
 
-    /// Splits a region in its middle: the new region takes the left half, as TiKV does it by default.
-    pub(crate) fn split(&mut self, id: u64) -> Option<u64> {
+    /// Splits a region in its middle, or at a key: the new region takes the left half, as TiKV does it by default.
+    pub(crate) fn split(&mut self, id: u64, at: Option<&[u8]>) -> Option<u64> {
         let whole = self.get_mut(id)?;
-        let key = middle(&whole.start, &whole.end)?;
+        let key = match at {
+            Some(key) if key > whole.start.as_slice() && ends_after(&whole.end, key) => key.to_vec(),
+            Some(_) => return None,
+            None => middle(&whole.start, &whole.end)?,
+        };
         whole.version += 1;
         whole.size_bytes /= 2.0;
         whole.load = whole.load.scaled(0.5);
@@ -211,9 +225,8 @@ impl Regions {
         Some(new_id)
     }
 
-    /// A region takes over its right neighbour; the neighbour's id is returned.
-    pub(crate) fn merge_with_next(&mut self, id: u64) -> Option<u64> {
-        let next = self.right_of(id)?.id;
+    /// A region takes over one of its neighbours, whose id is returned.
+    pub(crate) fn merge_into(&mut self, next: u64, id: u64) -> Option<u64> {
         let stores = |region: &Region| {
             let mut stores: Vec<_> = region.voters().map(|peer| peer.store).collect();
             stores.sort_unstable();
@@ -228,7 +241,12 @@ impl Regions {
         }
         let gone = self.held.remove(&next)?;
         let region = self.get_mut(id)?;
-        region.end = gone.end;
+        let is_right = gone.start == region.end;
+        if is_right {
+            region.end = gone.end;
+        } else {
+            region.start = gone.start;
+        }
         region.version = region.version.max(gone.version) + 1;
         region.size_bytes += gone.size_bytes;
         region.load = region.load.plus(gone.load);
@@ -255,13 +273,19 @@ mod tests {
     fn splits_and_merges_leave_no_gap() {
         let mut regions = regions(10, 3);
         let first = regions.starting_at(b"").next().expect("one").id;
-        let left = regions.split(first).expect("splits");
+        let left = regions.split(first, None).expect("splits");
         assert_eq!(regions.starting_at(b"").next().map(|region| region.id), Some(left));
         assert_covers(&regions);
         for _ in 0..5 {
-            assert!(regions.merge_with_next(left).is_some());
+            let next = regions.right_of(left).expect("has a neighbour").id;
+            assert_eq!(regions.merge_into(next, left), Some(next));
             assert_covers(&regions);
         }
+        // A region to the left is taken over as well.
+        let first_of_the_rest = regions.right_of(left).expect("there are more").id;
+        let second = regions.right_of(first_of_the_rest).expect("there are more").id;
+        assert_eq!(regions.merge_into(first_of_the_rest, second), Some(first_of_the_rest));
+        assert_covers(&regions);
         let merged = regions.get(left).expect("is there").into_owned();
         assert_eq!(regions.starting_at(b"usertable:user3").next().map(|region| region.id), Some(left));
         assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::schedule::Operator;
+use super::operator::Operator;
 use crate::model::{Cluster, Load, Peer, RECORD_BYTES, Region};
 use crate::random::hash;
 
@@ -36,7 +36,25 @@ pub(crate) struct StoreMeta {
     /// Regions it held when it was taken offline, to tell how far it is.
     pub(crate) regions_to_remove: u64,
     pub(crate) offline_since: Option<DateTime<Utc>>,
+    /// It is gone for good, and must not come back.
+    pub(crate) destroyed: bool,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) leader_weight: f64,
+    pub(crate) region_weight: f64,
+    pub(crate) limits: Limits,
+    /// Its limits before it was taken offline.
+    pub(crate) limits_before: Option<Limits>,
 }
+
+/// How many peers a store may get and give away in a minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) add_peer: f64,
+    pub(crate) remove_peer: f64,
+}
+
+/// What PD means by no limit.
+pub(crate) const UNLIMITED: f64 = 100_000_000.0;
 
 /// The last heartbeat of a store.
 #[derive(Debug, Clone)]
@@ -87,7 +105,10 @@ pub(crate) struct Memory {
     pub(crate) stores: BTreeMap<u64, StoreBeat>,
     pub(crate) regions: BTreeMap<u64, Known>,
     pub(crate) operators: Vec<Operator>,
+    /// Those that ended, the last of each region.
     pub(crate) finished: Vec<Operator>,
+    /// Schedulers and checkers that pause: since when and until when.
+    pub(crate) paused: BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>,
     /// How many operators there were since it leads, by type and what happened to them.
     pub(crate) operator_counts: BTreeMap<(&'static str, &'static str), u64>,
 }
@@ -101,8 +122,14 @@ impl Memory {
             regions: BTreeMap::new(),
             operators: Vec::new(),
             finished: Vec::new(),
+            paused: BTreeMap::new(),
             operator_counts: BTreeMap::new(),
         }
+    }
+
+    /// Whether a scheduler, or a checker as `checker/NAME`, pauses.
+    pub(crate) fn is_paused(&self, name: &str, now: DateTime<Utc>) -> bool {
+        self.paused.get(name).is_some_and(|(_, until)| *until > now)
     }
 
     /// The share of the regions that have reported.
@@ -200,6 +227,12 @@ impl StoreMeta {
             persisted_beat: None,
             regions_to_remove: 0,
             offline_since: None,
+            destroyed: false,
+            labels: Vec::new(),
+            leader_weight: 1.0,
+            region_weight: 1.0,
+            limits: Limits { add_peer: 15.0, remove_peer: 15.0 },
+            limits_before: None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod members;
 mod memory;
+mod policy;
+mod operator;
 mod schedule;
 mod text;
 mod answer;
@@ -15,6 +17,7 @@ mod hotspot;
 mod operators;
 mod settings;
 mod metrics;
+mod act;
 
 use std::collections::BTreeMap;
 
@@ -23,16 +26,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) use answer::path_segments;
 pub(crate) use members::Members;
 pub(crate) use memory::{Known, REGION_BEAT, STORE_BEAT, Source, StoreMeta};
-pub(crate) use schedule::{Step, TICK};
+pub(crate) use operator::{Operator, Status, Step};
+pub(crate) use schedule::TICK;
 
 use crate::model::Cluster;
 use crate::random::hash;
-use memory::{Memory, StoreBeat, StoreState};
+use memory::{Memory, StoreBeat, StoreState, UNLIMITED};
+use policy::Policy;
 
 /// Flow from which PD counts a region as hot; it computes its threshold from the busiest regions, this is about that.
 const HOT_WRITES: f64 = 128.0 * 1_024.0;
 const HOT_READS: f64 = 512.0 * 1_024.0;
 const HIGHEST_DEGREE: u32 = 300;
+/// PD calls a region hot that was so for this many heartbeats in a row.
+const HOT_FROM: u32 = 3;
 /// A region writes enough that a peer which does not answer is soon seen to lag.
 const LAGS_FROM: f64 = 1_024.0;
 /// The leader reports a peer as down after this.
@@ -50,7 +57,8 @@ pub(crate) struct Pd {
     /// What the followers copied from the last leader.
     synced: BTreeMap<u64, Known>,
     pub(crate) bootstrapped_at: Option<DateTime<Utc>>,
-    pub(crate) max_store_down: TimeDelta,
+    /// What etcd keeps of how to schedule.
+    pub(crate) policy: Policy,
 }
 
 impl Pd {
@@ -62,7 +70,7 @@ impl Pd {
             memory: Some(Memory::new(started_at, Source::Storage)),
             synced: BTreeMap::new(),
             bootstrapped_at: bootstrapped.then(|| started_at + TimeDelta::seconds(7)),
-            max_store_down: TimeDelta::minutes(30),
+            policy: Policy::new(),
         }
     }
 
@@ -100,7 +108,7 @@ impl Pd {
 
     pub(crate) fn state_name(&self, cluster: &Cluster, store: u64) -> &'static str {
         let silent = self.last_beat(store).map_or(TimeDelta::MAX, |at| cluster.now - at);
-        self.stores.get(&store).map_or("", |meta| meta.state_name(silent, self.max_store_down))
+        self.stores.get(&store).map_or("", |meta| meta.state_name(silent, self.policy.max_store_down))
     }
 
     /// A store's heartbeat arrives, if somebody leads.
@@ -158,7 +166,7 @@ impl Pd {
                         known.down.push((*peer, silent.num_seconds().unsigned_abs()));
                     }
                 }
-                None if peer.role == crate::model::Role::Learner => known.pending.push(*peer),
+                None if region.arriving == Some(peer.id) => known.pending.push(*peer),
                 None => {}
             }
         }
@@ -188,8 +196,19 @@ impl Pd {
         let regions = cluster.regions.held().filter(|region| region.peer_on(id).is_some()).count() as u64;
         if let Some(meta) = self.stores.get_mut(&id).filter(|meta| meta.state == StoreState::Up) {
             meta.state = StoreState::Offline;
+            meta.limits_before = Some(meta.limits);
+            meta.limits.remove_peer = UNLIMITED;
             meta.regions_to_remove = regions;
             meta.offline_since = Some(cluster.now);
+        }
+    }
+
+    /// A store that was to be removed stays.
+    pub(crate) fn keep(&mut self, id: u64) {
+        if let Some(meta) = self.stores.get_mut(&id).filter(|meta| meta.state == StoreState::Offline) {
+            meta.state = StoreState::Up;
+            meta.limits = meta.limits_before.take().unwrap_or(meta.limits);
+            meta.offline_since = None;
         }
     }
 
@@ -210,6 +229,11 @@ impl Pd {
 }
 
 impl Known {
+    /// Whether PD calls it hot.
+    pub(crate) fn is_hot(&self) -> bool {
+        self.hot_writes.max(self.hot_reads) >= HOT_FROM
+    }
+
     /// Counts one more heartbeat in which the region was hot, or not.
     pub(crate) fn count_heat(&mut self) {
         let load = self.region.load;

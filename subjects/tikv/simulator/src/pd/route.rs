@@ -1,8 +1,8 @@
 //! Who answers a request to a member, and which handler.
 
-use super::Pd;
 use super::answer::{self, Query, not_found, path_segments};
 use super::view::View;
+use super::{Pd, act};
 use crate::model::Cluster;
 use crate::{Reply, Request};
 
@@ -22,11 +22,23 @@ const CLUSTER_SCOPED: [&str; 10] = [
 
 impl Pd {
     pub(crate) fn answer(&self, cluster: &Cluster, member: usize, request: &Request) -> Reply {
-        let mut reply = self.dispatch(cluster, member, request);
-        if let Reply::Answer { headers, .. } = &mut reply {
-            headers.push(("Access-Control-Allow-Origin".to_owned(), "*".to_owned()));
+        self.dispatch(cluster, member, request).open_to_all()
+    }
+
+    /// The answer to a request that would change something, if it must not: nobody leads, or the member is told not to
+    /// ask who does.
+    pub(crate) fn refuses(&self, member: usize, request: &Request, path: &[&str]) -> Option<Reply> {
+        let leads = self.members.leader == Some(member);
+        if !leads
+            && request.has_header("PD-Allow-follower-handle")
+            && path.first().is_some_and(|first| CLUSTER_SCOPED.contains(first))
+        {
+            return Some(answer::not_bootstrapped());
         }
-        reply
+        if !leads && request.has_header("PD-Redirector") {
+            return Some(redirected_to_follower());
+        }
+        (self.members.leader.is_none() || self.memory.is_none()).then(redirect_failed)
     }
 
     fn dispatch(&self, cluster: &Cluster, member: usize, request: &Request) -> Reply {
@@ -72,7 +84,7 @@ impl Pd {
             }
         }
         if !leads && request.has_header("PD-Redirector") {
-            return answer::text(500, "[PD:apiutil:ErrRedirectToNotLeader]redirect to not leader\n");
+            return redirected_to_follower();
         }
         match self.members.leader.and_then(|leader| self.view(cluster, leader)) {
             Some(view) => view.handle(request, path, raw),
@@ -80,7 +92,7 @@ impl Pd {
         }
     }
 
-    fn view<'a>(&'a self, cluster: &'a Cluster, leader: usize) -> Option<View<'a>> {
+    pub(crate) fn view<'a>(&'a self, cluster: &'a Cluster, leader: usize) -> Option<View<'a>> {
         self.memory.as_ref().map(|memory| View { cluster, pd: self, memory, leader })
     }
 }
@@ -88,6 +100,10 @@ impl Pd {
 /// What a member says that knows of no leader, or cannot reach it.
 fn redirect_failed() -> Reply {
     answer::text(500, "[PD:apiutil:ErrRedirect]redirect failed\n")
+}
+
+fn redirected_to_follower() -> Reply {
+    answer::text(500, "[PD:apiutil:ErrRedirectToNotLeader]redirect to not leader\n")
 }
 
 impl View<'_> {
@@ -109,8 +125,7 @@ impl View<'_> {
             }
         });
         match reply {
-            None => not_found(),
-            // Requests that change things are not part of the model yet.
+            None => act::wrong_method(path),
             Some(_) if request.method != "GET" => Reply::new(405, None, ""),
             Some(reply) => reply,
         }

@@ -5,281 +5,423 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Pd;
-use super::memory::{Known, StoreState};
-use crate::model::Cluster;
+use super::memory::{Known, Memory, StoreState};
+use super::operator::{Operator, Status, Step, change_peers, kind};
+use crate::model::{Cluster, Peer, Role};
 
 /// PD looks for work this often.
 pub(crate) const TICK: TimeDelta = TimeDelta::seconds(2);
-/// How many peers are moved to one store at a time.
-const MOVES_PER_STORE: usize = 2;
+/// How many peers are moved to one store at a time, at the limit that a store has at first.
+const MOVES_PER_STORE: f64 = 2.0;
+const FIRST_LIMIT: f64 = 15.0;
 const LEADERS_PER_TICK: usize = 2;
-/// A snapshot travels for four to nine seconds.
-fn snapshot_takes(region: u64) -> TimeDelta {
-    TimeDelta::seconds(4 + i64::try_from(region % 6).unwrap_or(0))
-}
-
-const TIMEOUT: TimeDelta = TimeDelta::minutes(10);
+/// How many leaders `evict-leader-scheduler` moves from a store at a time.
+pub(crate) const EVICTED_PER_TICK: usize = 3;
 /// From this score on a store is slow and its leaders are moved away.
 pub(crate) const SLOW_SCORE: u64 = 80;
 /// How long PD remembers operators that ended.
 const REMEMBERED: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const BALANCE_REGION: &str = "balance-region-scheduler";
+pub(crate) const BALANCE_LEADER: &str = "balance-leader-scheduler";
+pub(crate) const EVICT_SLOW: &str = "evict-slow-store-scheduler";
+pub(crate) const EVICT_LEADER: &str = "evict-leader-scheduler";
+/// The checker of placement rules, as it is kept among what pauses.
+const RULE_CHECKER: &str = "checker/rule";
 
-/// One change of one region that PD asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Operator {
-    pub(crate) region: u64,
-    pub(crate) conf_ver: u64,
-    pub(crate) version: u64,
-    pub(crate) why: &'static str,
-    pub(crate) what: What,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) finished_at: Option<DateTime<Utc>>,
-    /// The learner that was added, and when.
-    pub(crate) learner: Option<(u64, DateTime<Utc>)>,
+impl Memory {
+    /// The operator that runs on a region.
+    pub(crate) fn operator(&mut self, region: u64) -> Option<&mut Operator> {
+        self.operators.iter_mut().find(|operator| operator.region == region)
+    }
+
+    /// An operator starts. What ran on its region is replaced by it.
+    pub(crate) fn start(&mut self, operator: Operator) {
+        self.finish(operator.region, Status::Replaced, operator.created_at);
+        *self.operator_counts.entry((operator.desc, Status::Running.event())).or_default() += 1;
+        self.operators.push(operator);
+    }
+
+    /// An operator ends, and the one of the region that is merged with its own.
+    pub(crate) fn finish(&mut self, region: u64, status: Status, now: DateTime<Utc>) {
+        let Some(at) = self.operators.iter().position(|operator| operator.region == region) else { return };
+        let mut operator = self.operators.swap_remove(at);
+        let related = operator.related.take();
+        operator.end(status, now);
+        self.bury(operator, now);
+        if let Some(related) = related {
+            let status = if status == Status::Success { status } else { Status::Canceled };
+            self.finish(related, status, now);
+        }
+    }
+
+    /// Remembers one that ended; of each region the last.
+    pub(crate) fn bury(&mut self, operator: Operator, now: DateTime<Utc>) {
+        *self.operator_counts.entry((operator.desc, operator.status.event())).or_default() += 1;
+        self.finished.retain(|other| {
+            other.region != operator.region && other.ended_at.is_some_and(|at| now - at < REMEMBERED)
+        });
+        self.finished.push(operator);
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
-    MovePeer { from: u64, to: u64 },
-    TransferLeader { from: u64, to: u64 },
-}
-
-/// What the cluster has to do for an operator now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    AddLearner { region: u64, store: u64 },
-    Replace { region: u64, from: u64, to: u64 },
-    Transfer { region: u64, to: u64 },
+impl Operator {
+    /// A new one of a region that PD knows.
+    pub(crate) fn new(
+        known: &Known,
+        desc: &'static str,
+        brief: String,
+        kind: u64,
+        steps: Vec<Step>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let moves = |step: &Step| matches!(step, Step::AddLearner(_) | Step::Remove(_) | Step::Promote(_));
+        let leads = |step: &Step| matches!(step, Step::TransferLeader { .. });
+        let kind = kind
+            | if steps.iter().any(moves) { kind::REGION } else { 0 }
+            | if steps.iter().any(leads) { kind::LEADER } else { 0 };
+        Self {
+            region: known.region.id,
+            conf_ver: known.region.conf_ver,
+            version: known.region.version,
+            desc,
+            brief,
+            urgent: kind & kind::ADMIN != 0 || desc == EVICT_LEADER,
+            kind,
+            steps,
+            current: 0,
+            under_way: false,
+            changes: 0,
+            due: now,
+            size_mib: known.size_mib(),
+            created_at: now,
+            started: true,
+            status: Status::Running,
+            ended_at: None,
+            related: None,
+            doom: None,
+        }
+    }
 }
 
 impl Pd {
-    /// Steps of the operators that run, and new operators. Nothing while PD warms up.
-    pub(crate) fn schedule(&mut self, cluster: &Cluster) -> Vec<Step> {
+    /// New operators, and how many ids their peers took. Nothing while PD warms up.
+    pub(crate) fn plan(&mut self, cluster: &Cluster) -> (Vec<Operator>, u64) {
         let now = cluster.now;
-        if !self.memory.as_ref().is_some_and(|memory| memory.is_warm(cluster)) {
-            return Vec::new();
+        let Some(memory) = self.memory.as_mut() else { return (Vec::new(), 0) };
+        memory.finished.retain(|operator| operator.ended_at.is_some_and(|at| now - at < REMEMBERED));
+        memory.paused.retain(|_, (_, until)| *until > now);
+        let Some(memory) = self.memory.as_ref().filter(|memory| memory.is_warm(cluster)) else {
+            return (Vec::new(), 0);
+        };
+        let mut plan = Plan { pd: self, memory, cluster, new: Vec::new(), counts: BTreeMap::new(), ids: 0 };
+        plan.count();
+        if !memory.is_paused(RULE_CHECKER, now) {
+            plan.replace();
+            plan.keep_the_rules();
         }
-        let steps = self.run(cluster);
-        let new = self.plan(cluster);
-        if let Some(memory) = &mut self.memory {
-            for operator in &mut memory.operators {
-                if now - operator.created_at > TIMEOUT {
-                    operator.finished_at = Some(now);
-                }
-            }
-            let (running, ended): (Vec<_>, Vec<_>) =
-                memory.operators.drain(..).partition(|operator| operator.finished_at.is_none());
-            memory.operators = running;
-            for (operators, event) in [(&new, "create"), (&ended, "finish")] {
-                for operator in operators {
-                    *memory.operator_counts.entry((operator.why, event)).or_default() += 1;
-                }
-            }
-            memory.finished.extend(ended);
-            memory.finished.retain(|operator| operator.finished_at.is_some_and(|at| now - at < REMEMBERED));
-            memory.operators.extend(new);
-        }
-        steps
-    }
-
-    fn run(&mut self, cluster: &Cluster) -> Vec<Step> {
-        let now = cluster.now;
-        let mut steps = Vec::new();
-        let Some(memory) = &mut self.memory else { return steps };
-        for operator in &mut memory.operators {
-            let Some(region) = cluster.regions.get(operator.region) else {
-                operator.finished_at = Some(now);
-                continue;
-            };
-            let led = region.leader.is_some_and(|leader| cluster.is_alive(leader.store));
-            match operator.what {
-                _ if !led || now - operator.created_at < TimeDelta::seconds(1) => {}
-                What::TransferLeader { to, .. } => {
-                    steps.push(Step::Transfer { region: operator.region, to });
-                    operator.finished_at = Some(now);
-                }
-                What::MovePeer { to, .. } if !cluster.is_alive(to) => {}
-                What::MovePeer { from, to } => match operator.learner {
-                    None => {
-                        steps.push(Step::AddLearner { region: operator.region, store: to });
-                        operator.learner = Some((to, now));
-                    }
-                    Some((_, since)) if now - since >= snapshot_takes(operator.region) => {
-                        steps.push(Step::Replace { region: operator.region, from, to });
-                        operator.finished_at = Some(now);
-                    }
-                    Some(_) => {}
-                },
-            }
-        }
-        steps
-    }
-
-    fn plan(&self, cluster: &Cluster) -> Vec<Operator> {
-        let Some(memory) = &self.memory else { return Vec::new() };
-        let mut plan = Plan { pd: self, cluster, new: Vec::new(), counts: BTreeMap::new() };
-        for id in self.stores.keys().filter(|id| self.is_target(cluster, **id)) {
-            plan.counts.insert(*id, Count::default());
-        }
-        for known in memory.regions.values() {
-            for peer in &known.region.peers {
-                if let Some(count) = plan.counts.get_mut(&peer.store) {
-                    count.peers += 1;
-                }
-            }
-            if let Some(count) = known.region.leader.and_then(|leader| plan.counts.get_mut(&leader.store)) {
-                count.leaders += 1;
-            }
-        }
-        for operator in &memory.operators {
-            if let What::MovePeer { to, .. } = operator.what
-                && let Some(count) = plan.counts.get_mut(&to)
-            {
-                count.arriving += 1;
-                count.peers += u64::from(operator.learner.is_none());
-            }
-        }
-        plan.replace();
         plan.evict_leaders();
         // Balancing would hold region after region of a cluster that is computed.
         if cluster.regions.calm_count() == 0 {
-            plan.balance_regions();
-            plan.balance_leaders();
+            if !memory.is_paused(BALANCE_REGION, now) {
+                plan.balance_regions();
+            }
+            if !memory.is_paused(BALANCE_LEADER, now) {
+                plan.balance_leaders();
+            }
         }
-        plan.new
+        (plan.new, plan.ids)
     }
 
     /// Whether PD would put something on this store.
-    fn is_target(&self, cluster: &Cluster, id: u64) -> bool {
+    pub(crate) fn is_target(&self, cluster: &Cluster, id: u64) -> bool {
+        let kept_free = 1.0 - self.policy.number("low-space-ratio", cluster.now);
         self.stores.get(&id).is_some_and(|meta| meta.state == StoreState::Up)
             && self.state_name(cluster, id) == "Up"
             && self.beat(id).is_some_and(|beat| {
-                beat.slow_score < SLOW_SCORE && beat.available_bytes > beat.capacity_bytes / 5
+                beat.slow_score < SLOW_SCORE
+                    && beat.available_bytes as f64 > beat.capacity_bytes as f64 * kept_free
             })
+    }
+
+    /// Whether PD would make a peer on this store the leader.
+    pub(crate) fn may_lead(&self, cluster: &Cluster, id: u64) -> bool {
+        !self.policy.evicted.contains(&id)
+            && self.stores.get(&id).is_some_and(|meta| meta.state == StoreState::Up)
+            && self.state_name(cluster, id) == "Up"
+            && self.beat(id).is_some_and(|beat| beat.slow_score < SLOW_SCORE)
+    }
+
+    /// The steps that put the peer of one store on another, and PD's words for it. `None` where there is nothing to move.
+    pub(crate) fn move_peer(
+        &self,
+        cluster: &Cluster,
+        known: &Known,
+        from: u64,
+        to: u64,
+        id: u64,
+    ) -> Option<(String, Vec<Step>)> {
+        let old = known.region.peer_on(from)?;
+        let new = Peer { id, store: to, role: old.role };
+        let leads = known.region.leader.is_some_and(|leader| leader.store == from);
+        let next = || {
+            let mut others = known.region.voters().filter(|peer| peer.store != from);
+            others.find(|peer| self.may_lead(cluster, peer.store)).map_or(to, |peer| peer.store)
+        };
+        let transfer = leads.then(|| (from, next()));
+        Some((format!("mv peer: store [{from}] to [{to}]"), change_peers(Some(new), Some(old), transfer)))
     }
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Count {
     peers: u64,
     leaders: u64,
     arriving: usize,
+    /// How many may be on their way to it at a time.
+    most: usize,
+    /// Whether PD puts leaders there.
+    leads: bool,
+    leader_weight: f64,
+    region_weight: f64,
+}
+
+impl Count {
+    fn leader_score(&self) -> f64 {
+        self.leaders as f64 / self.leader_weight.max(1e-6)
+    }
+
+    fn region_score(&self) -> f64 {
+        self.peers as f64 / self.region_weight.max(1e-6)
+    }
+
+    fn is_open(&self) -> bool {
+        self.arriving < self.most
+    }
 }
 
 struct Plan<'a> {
     pd: &'a Pd,
+    memory: &'a Memory,
     cluster: &'a Cluster,
     new: Vec<Operator>,
     /// Of the stores that something can be put on.
     counts: BTreeMap<u64, Count>,
+    /// How many ids were taken.
+    ids: u64,
 }
 
-impl Plan<'_> {
-    fn known(&self) -> impl Iterator<Item = &Known> {
-        self.pd.memory.iter().flat_map(|memory| memory.regions.values())
+impl<'a> Plan<'a> {
+    fn count(&mut self) {
+        for (id, meta) in self.pd.stores.iter().filter(|(id, _)| self.pd.is_target(self.cluster, **id)) {
+            let most = (meta.limits.add_peer / FIRST_LIMIT * MOVES_PER_STORE).ceil().clamp(1.0, 64.0);
+            let count = Count {
+                peers: 0,
+                leaders: 0,
+                arriving: 0,
+                most: most as usize,
+                leads: self.pd.may_lead(self.cluster, *id),
+                leader_weight: meta.leader_weight,
+                region_weight: meta.region_weight,
+            };
+            self.counts.insert(*id, count);
+        }
+        for known in self.memory.regions.values() {
+            for peer in &known.region.peers {
+                if let Some(count) = self.counts.get_mut(&peer.store) {
+                    count.peers += 1;
+                }
+            }
+            if let Some(count) = known.region.leader.and_then(|leader| self.counts.get_mut(&leader.store)) {
+                count.leaders += 1;
+            }
+        }
+        for operator in &self.memory.operators {
+            if let Some(count) = operator.target().and_then(|to| self.counts.get_mut(&to)) {
+                count.arriving += 1;
+                count.peers += u64::from(!operator.has_added());
+            }
+        }
+    }
+
+    fn known(&self) -> impl Iterator<Item = &'a Known> + use<'a> {
+        self.memory.regions.values()
     }
 
     fn is_busy(&self, region: u64) -> bool {
-        let running = self.pd.memory.iter().flat_map(|memory| &memory.operators);
-        running.chain(&self.new).any(|operator| operator.region == region)
+        self.memory.operators.iter().chain(&self.new).any(|operator| operator.region == region)
     }
 
-    fn add(&mut self, known: &Known, why: &'static str, what: What) {
-        if let What::MovePeer { to, .. } = what
-            && let Some(count) = self.counts.get_mut(&to)
-        {
+    /// How many operators of a kind run, also those that were just planned.
+    fn running(&self, wanted: u64) -> usize {
+        let all = self.memory.operators.iter().chain(&self.new);
+        all.filter(|operator| operator.kind & wanted != 0).count()
+    }
+
+    fn is_within(&self, limit: &str, wanted: u64) -> bool {
+        (self.running(wanted) as f64) < self.pd.policy.number(limit, self.cluster.now)
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.cluster.regions.next_id() + self.ids - 1
+    }
+
+    fn add(&mut self, known: &Known, desc: &'static str, brief: String, kind: u64, steps: Vec<Step>) {
+        let operator = Operator::new(known, desc, brief, kind, steps, self.cluster.now);
+        if let Some(count) = operator.target().and_then(|to| self.counts.get_mut(&to)) {
             count.arriving += 1;
             count.peers += 1;
         }
-        self.new.push(Operator {
-            region: known.region.id,
-            conf_ver: known.region.conf_ver,
-            version: known.region.version,
-            why,
-            what,
-            created_at: self.cluster.now,
-            finished_at: None,
-            learner: None,
-        });
+        self.new.push(operator);
+    }
+
+    fn add_move(&mut self, known: &Known, desc: &'static str, kind: u64, from: u64, to: u64) {
+        let id = self.new_id();
+        if let Some((brief, steps)) = self.pd.move_peer(self.cluster, known, from, to, id) {
+            self.add(known, desc, brief, kind, steps);
+        }
     }
 
     /// The emptiest store that can take a peer of this region.
     fn target(&self, known: &Known) -> Option<u64> {
         self.counts
             .iter()
-            .filter(|(id, count)| count.arriving < MOVES_PER_STORE && known.region.peer_on(**id).is_none())
-            .min_by_key(|(_, count)| count.peers)
+            .filter(|(id, count)| count.is_open() && known.region.peer_on(**id).is_none())
+            .min_by(|(_, a), (_, b)| a.region_score().total_cmp(&b.region_score()))
             .map(|(id, _)| *id)
     }
 
     /// Peers on stores that are leaving or were silent for too long.
     fn replace(&mut self) {
-        let leaving: BTreeMap<u64, &'static str> = (self.pd.stores.keys())
+        let leaving: BTreeMap<u64, [&'static str; 2]> = (self.pd.stores.keys())
             .filter_map(|id| match self.pd.state_name(self.cluster, *id) {
-                "Offline" => Some((*id, "replace-rule-offline-peer")),
-                "Down" => Some((*id, "replace-rule-down-peer")),
+                "Offline" => Some((*id, ["replace-rule-offline-peer", "replace-rule-offline-leader-peer"])),
+                "Down" => Some((*id, ["replace-rule-down-peer", "replace-rule-down-leader-peer"])),
                 _ => None,
             })
             .collect();
         if leaving.is_empty() {
             return;
         }
-        let candidates: Vec<_> = self
-            .known()
-            .filter_map(|known| {
-                let (from, why) = known
-                    .region
-                    .peers
-                    .iter()
-                    .find_map(|peer| leaving.get(&peer.store).map(|why| (peer.store, *why)))?;
-                Some((known.clone(), from, why))
-            })
-            .collect();
-        for (known, from, why) in candidates {
-            if self.counts.values().all(|count| count.arriving >= MOVES_PER_STORE) {
+        for known in self.known() {
+            if self.counts.values().all(|count| !count.is_open())
+                || !self.is_within("replica-schedule-limit", kind::REPLICA)
+            {
                 return;
             }
+            let on = |peer: &Peer| leaving.get(&peer.store).map(|why| (peer.store, *why));
+            let Some((from, [plain, leader])) = known.region.peers.iter().find_map(on) else { continue };
             if !self.is_busy(known.region.id)
-                && let Some(to) = self.target(&known)
+                && let Some(to) = self.target(known)
             {
-                self.add(&known, why, What::MovePeer { from, to });
+                let leads = known.region.leader.is_some_and(|peer| peer.store == from);
+                self.add_move(known, if leads { leader } else { plain }, kind::REPLICA, from, to);
             }
         }
     }
 
-    /// Slow stores should lead nothing.
-    fn evict_leaders(&mut self) {
-        let slow: Vec<_> = (self.pd.stores.keys().copied())
-            .filter(|id| self.pd.beat(*id).is_some_and(|beat| beat.slow_score >= SLOW_SCORE))
-            .collect();
-        for store in slow {
-            let led: Vec<_> = self
-                .known()
-                .filter(|known| known.region.leader.is_some_and(|leader| leader.store == store))
-                .take(LEADERS_PER_TICK)
-                .cloned()
-                .collect();
-            for known in led {
-                let to = known.region.voters().find(|peer| self.counts.contains_key(&peer.store));
-                if let (Some(to), false) = (to, self.is_busy(known.region.id)) {
-                    self.add(&known, "evict-slow-store", What::TransferLeader { from: store, to: to.store });
+    /// Regions with too few or too many peers.
+    fn keep_the_rules(&mut self) {
+        let wanted = self.pd.policy.replicas();
+        for known in self.known() {
+            let region = &known.region;
+            let voters = region.voters().count();
+            if (voters == wanted && region.peers.len() == wanted)
+                || region.leader.is_none()
+                || self.is_busy(region.id)
+                || !self.is_within("replica-schedule-limit", kind::REPLICA)
+            {
+                continue;
+            }
+            let learner = region.peers.iter().copied().find(|peer| peer.role == Role::Learner);
+            if voters < wanted {
+                let settled =
+                    |peer: &Peer| self.counts.contains_key(&peer.store) && !known.pending.contains(peer);
+                if let Some(learner) = learner.filter(settled) {
+                    let brief = format!("promote peer: store [{}]", learner.store);
+                    self.add(known, "fix-peer-role", brief, kind::REPLICA, vec![Step::Promote(learner)]);
+                } else if learner.is_none()
+                    && let Some(store) = self.target(known)
+                {
+                    let peer = Peer { id: self.new_id(), store, role: Role::Voter };
+                    let steps = change_peers(Some(peer), None, None);
+                    self.add(
+                        known,
+                        "add-rule-peer",
+                        format!("add peer: store [{store}]"),
+                        kind::REPLICA,
+                        steps,
+                    );
                 }
+                continue;
+            }
+            // The one that serves least: a learner, one on a store that is not well, the newest.
+            let spare = region.peers.iter().filter(|peer| region.leader != Some(**peer)).max_by_key(|peer| {
+                (peer.role == Role::Learner, !self.counts.contains_key(&peer.store), peer.id)
+            });
+            if let Some(spare) = spare.copied() {
+                let brief = format!("rm peer: store [{}]", spare.store);
+                self.add(known, "remove-orphan-peer", brief, 0, vec![Step::Remove(spare)]);
+            }
+        }
+    }
+
+    /// Slow stores should lead nothing, nor those of `evict-leader-scheduler`.
+    fn evict_leaders(&mut self) {
+        let now = self.cluster.now;
+        let slow = self
+            .pd
+            .stores
+            .keys()
+            .filter(|id| self.pd.beat(**id).is_some_and(|beat| beat.slow_score >= SLOW_SCORE));
+        let stores: Vec<_> = (self.pd.policy.evicted.iter().map(|id| (*id, EVICT_LEADER, EVICTED_PER_TICK)))
+            .chain(slow.map(|id| (*id, EVICT_SLOW, LEADERS_PER_TICK)))
+            .filter(|(_, name, _)| !self.memory.is_paused(name, now))
+            .collect();
+        for (store, desc, at_a_time) in stores {
+            let mut moved = 0;
+            for known in self.known() {
+                if moved == at_a_time || !self.is_within("leader-schedule-limit", kind::LEADER) {
+                    break;
+                }
+                if known.region.leader.is_none_or(|leader| leader.store != store)
+                    || self.is_busy(known.region.id)
+                {
+                    continue;
+                }
+                let may_lead = |peer: &Peer| self.counts.get(&peer.store).is_some_and(|count| count.leads);
+                let others: Vec<_> = known.region.voters().filter(may_lead).map(|peer| peer.store).collect();
+                let Some(to) = others.first().copied() else { continue };
+                let brief = if desc == EVICT_LEADER {
+                    let others: Vec<_> = others.iter().map(u64::to_string).collect();
+                    let others = others.join(" ");
+                    format!(
+                        "evict leader: from store {store} to one in [{others}], or to {to} (for compatibility)"
+                    )
+                } else {
+                    format!("transfer leader: store {store} to {to}")
+                };
+                self.add(known, desc, brief, 0, vec![Step::TransferLeader { from: store, to }]);
+                moved += 1;
             }
         }
     }
 
     fn balance_regions(&mut self) {
-        for _ in 0..MOVES_PER_STORE {
+        let by_score = |a: &Count, b: &Count| a.region_score().total_cmp(&b.region_score());
+        for _ in 0..MOVES_PER_STORE as usize {
             let fullest =
-                self.counts.iter().max_by_key(|(_, count)| count.peers).map(|(id, count)| (*id, count.peers));
+                self.counts.iter().max_by(|(_, a), (_, b)| by_score(a, b)).map(|(id, count)| (*id, *count));
             let emptiest = self
                 .counts
                 .iter()
-                .filter(|(_, count)| count.arriving < MOVES_PER_STORE)
-                .min_by_key(|(_, count)| count.peers)
-                .map(|(id, count)| (*id, count.peers));
+                .filter(|(_, count)| count.is_open())
+                .min_by(|(_, a), (_, b)| by_score(a, b))
+                .map(|(id, count)| (*id, *count));
             let (Some((from, most)), Some((to, least))) = (fullest, emptiest) else { return };
-            if most < least + 4 {
+            if most.region_score() < least.region_score() + 4.0
+                || !self.is_within("region-schedule-limit", kind::REGION)
+            {
                 return;
             }
             let moved = self.known().find(|known| {
@@ -288,28 +430,29 @@ impl Plan<'_> {
                     && known.region.leader.is_some()
                     && !self.is_busy(known.region.id)
             });
-            let Some(known) = moved.cloned() else { return };
+            let Some(known) = moved else { return };
             if let Some(count) = self.counts.get_mut(&from) {
                 count.peers -= 1;
             }
-            self.add(&known, "balance-region", What::MovePeer { from, to });
+            self.add_move(known, BALANCE_REGION, 0, from, to);
         }
     }
 
     fn balance_leaders(&mut self) {
+        let by_score = |a: &Count, b: &Count| a.leader_score().total_cmp(&b.leader_score());
         for _ in 0..LEADERS_PER_TICK {
-            let most = self
-                .counts
-                .iter()
-                .max_by_key(|(_, count)| count.leaders)
-                .map(|(id, count)| (*id, count.leaders));
+            let most =
+                self.counts.iter().max_by(|(_, a), (_, b)| by_score(a, b)).map(|(id, count)| (*id, *count));
             let least = self
                 .counts
                 .iter()
-                .min_by_key(|(_, count)| count.leaders)
-                .map(|(id, count)| (*id, count.leaders));
+                .filter(|(_, count)| count.leads)
+                .min_by(|(_, a), (_, b)| by_score(a, b))
+                .map(|(id, count)| (*id, *count));
             let (Some((from, most)), Some((to, least))) = (most, least) else { return };
-            if most < least + 3 {
+            if most.leader_score() < least.leader_score() + 3.0
+                || !self.is_within("leader-schedule-limit", kind::LEADER)
+            {
                 return;
             }
             let moved = self.known().find(|known| {
@@ -317,13 +460,14 @@ impl Plan<'_> {
                     && known.region.voters().any(|peer| peer.store == to)
                     && !self.is_busy(known.region.id)
             });
-            let Some(known) = moved.cloned() else { return };
+            let Some(known) = moved else { return };
             for (store, delta) in [(from, u64::MAX), (to, 1)] {
                 if let Some(count) = self.counts.get_mut(&store) {
                     count.leaders = count.leaders.wrapping_add(delta);
                 }
             }
-            self.add(&known, "balance-leader", What::TransferLeader { from, to });
+            let brief = format!("transfer leader: store {from} to {to}");
+            self.add(known, BALANCE_LEADER, brief, 0, vec![Step::TransferLeader { from, to }]);
         }
     }
 }

@@ -3,14 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::answer;
-use super::memory::StoreState;
+use super::memory::{Limits, StoreState};
 use super::stores::TIKV_VERSION;
-use super::text::duration;
+use super::text::Float;
 use super::view::View;
 use crate::Reply;
-
-/// PD v8.5.1's configuration with its defaults, as it prints it.
-const DEFAULTS: &str = include_str!("config.json");
 
 impl View<'_> {
     pub(crate) fn settings(&self, path: &[&str], joined: bool) -> Option<Reply> {
@@ -48,7 +45,7 @@ impl View<'_> {
     }
 
     fn config(&self, joined: bool) -> Map<String, Value> {
-        let Ok(mut config) = serde_json::from_str::<Map<String, Value>>(DEFAULTS) else { return Map::new() };
+        let mut config = self.pd.policy.config().clone();
         if let Some(member) = self.pd.members.list.get(self.leader) {
             config.insert("name".to_owned(), member.name.clone().into());
             config.insert("advertise-client-urls".to_owned(), format!("http://{}", member.authority).into());
@@ -58,10 +55,20 @@ impl View<'_> {
         if let Some(Value::Object(schedule)) = config.get_mut("schedule") {
             let limits: Map<_, _> = (self.pd.stores.iter())
                 .filter(|(_, meta)| meta.state != StoreState::Tombstone)
-                .map(|(id, _)| (id.to_string(), json!({"add-peer": 15, "remove-peer": 15})))
+                .map(|(id, meta)| {
+                    let Limits { add_peer, remove_peer } = meta.limits;
+                    (id.to_string(), json!({"add-peer": Float(add_peer), "remove-peer": Float(remove_peer)}))
+                })
                 .collect();
             schedule.insert("store-limit".to_owned(), limits.into());
-            schedule.insert("max-store-down-time".to_owned(), duration(self.pd.max_store_down).into());
+            if let Some(Value::Array(schedulers)) = schedule.get_mut("schedulers-v2")
+                && !self.pd.policy.evicted.is_empty()
+            {
+                let args: Vec<_> = self.pd.policy.evicted.iter().take(1).map(u64::to_string).collect();
+                schedulers.push(
+                    json!({"type": "evict-leader", "args": args, "disable": false, "args-payload": ""}),
+                );
+            }
         }
         config
     }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::answer::{self, Query, number};
-use super::memory::{StoreBeat, StoreMeta, StoreState};
+use super::memory::{Limits, StoreBeat, StoreMeta, StoreState};
 use super::text::{Float, duration, moment, size};
 use super::view::{Totals, View};
 use crate::Reply;
@@ -29,6 +29,8 @@ struct Meta {
     address: String,
     #[serde(skip_serializing_if = "is_zero")]
     state: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Label>,
     version: &'static str,
     peer_address: String,
     status_address: String,
@@ -37,8 +39,16 @@ struct Meta {
     deploy_path: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_heartbeat: Option<i64>,
+    #[serde(skip_serializing_if = "is_false")]
+    physically_destroyed: bool,
     node_state: u64,
     state_name: &'static str,
+}
+
+#[derive(Serialize)]
+struct Label {
+    key: String,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -101,6 +111,10 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// PD's score of how full a store is (formula v2): mostly the size of its regions, mostly the missing space once less
 /// than 50 GiB are free.
 pub(crate) fn region_score(beat: Option<&StoreBeat>, region_mib: u64) -> f64 {
@@ -134,10 +148,12 @@ impl View<'_> {
             ["stores", "check"] => self.check(query),
             ["store", id] => self.one(id),
             ["stores", "limit"] => {
-                let limit = || Limit { add_peer: Float(15.0), remove_peer: Float(15.0) };
                 let limits: BTreeMap<_, _> = (self.pd.stores.iter())
                     .filter(|(_, meta)| meta.state != StoreState::Tombstone)
-                    .map(|(id, _)| (id.to_string(), limit()))
+                    .map(|(id, meta)| {
+                        let Limits { add_peer, remove_peer } = meta.limits;
+                        (id.to_string(), Limit { add_peer: Float(add_peer), remove_peer: Float(remove_peer) })
+                    })
                     .collect();
                 answer::ok(&limits)
             }
@@ -209,6 +225,9 @@ impl View<'_> {
                 id,
                 address: store.address.clone(),
                 state: meta.state as u64,
+                labels: (meta.labels.iter())
+                    .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
+                    .collect(),
                 version: TIKV_VERSION,
                 peer_address: store.address.clone(),
                 status_address: store.status_address.clone(),
@@ -216,6 +235,7 @@ impl View<'_> {
                 start_timestamp: meta.started_at.timestamp(),
                 deploy_path: "/usr/local/bin",
                 last_heartbeat: at.and_then(|at| at.timestamp_nanos_opt()),
+                physically_destroyed: meta.destroyed,
                 node_state: match meta.state {
                     StoreState::Up => 1,
                     StoreState::Offline => 2,
@@ -228,12 +248,12 @@ impl View<'_> {
                 available: bytes(|beat| beat.available_bytes),
                 used_size: bytes(|beat| beat.used_bytes),
                 leader_count: totals.leaders,
-                leader_weight: Float(1.0),
-                leader_score: Float(totals.leaders as f64),
+                leader_weight: Float(meta.leader_weight),
+                leader_score: Float(totals.leaders as f64 / meta.leader_weight.max(1e-6)),
                 leader_size: totals.leader_mib,
                 region_count: totals.peers,
-                region_weight: Float(1.0),
-                region_score: Float(region_score(beat, totals.peer_mib)),
+                region_weight: Float(meta.region_weight),
+                region_score: Float(region_score(beat, totals.peer_mib) / meta.region_weight.max(1e-6)),
                 region_size: totals.peer_mib,
                 learner_count: totals.learners,
                 pending_peer_count: totals.pending,

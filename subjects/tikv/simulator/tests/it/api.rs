@@ -217,8 +217,7 @@ fn a_fault_strikes_as_often_as_it_was_told_to() {
         (Fault::no_service(), 503),
         (Fault::placement_rules_disabled(), 412),
     ] {
-        let path_prefix = "/pd/api/v1/stores".to_owned();
-        cluster.inject(Fault { node: Some(NodeId::Pd(0)), path_prefix, times: 2, reply });
+        cluster.inject(Fault::new("/pd/api/v1/stores", reply).at(NodeId::Pd(0)).times(2));
         assert_eq!(get(&mut cluster, PD, "/pd/api/v1/health").status(), Some(200));
         assert_eq!(get(&mut cluster, FOLLOWER, "/pd/api/v1/stores").status(), Some(200));
         for expected in [status, status, 200] {

@@ -5,6 +5,9 @@
     reason = "helpers of tests; clippy allows it in test functions only"
 )]
 
+mod actions_effects;
+mod actions_faults;
+mod actions_recorded;
 mod api;
 mod chaos;
 mod likeness;
