@@ -1,8 +1,9 @@
 //! Observe a distributed database, decide whether it is healthy, act on it.
 //!
-//! This crate holds the vocabulary and the composition, and does no I/O: a *subject* (a kind of database) implements
-//! [`Subject`], mostly one question to the system a method; [`SubjectExt`] asks them together, with deadlines,
-//! partial failure and a verdict on how far the answer can be trusted ([`Observation`]).
+//! This crate holds the vocabulary and the composition, and does no I/O but to the [audit log](FileAuditLog): a
+//! *subject* (a kind of database) implements [`Subject`], mostly one question to the system a method; [`SubjectExt`]
+//! asks them together, with deadlines, partial failure and a verdict on how far the answer can be trusted
+//! ([`Observation`]). One that can be changed implements [`Actor`], too; an [`Executor`] is what acts on it.
 //!
 //! ```
 //! use operator_core::{InMemorySubject, Scope, Store, StoreState, SubjectExt, TrustVerdict};
@@ -33,9 +34,10 @@ mod seconds;
 pub mod conformance;
 
 pub use action::{
-    Action, Actor, Approval, Approver, Assessment, AuditLog, AuditRecord, AuditStep, Decision, Executor,
-    Guard, InMemoryAuditLog, Outcome, OutcomeKind, PlannedRequest, Precondition, PreconditionVerdict,
-    Preview, Progress, Proposal, Refusal, RefusalCode, Sent, SplitPolicy, Stage, StoreLimitKind, TokenError,
+    Action, Actor, Approval, Approver, Assessment, AuditLineError, AuditLog, AuditRecord, AuditRecords,
+    AuditRun, AuditRuns, AuditStep, Decision, Executor, FileAuditLog, Guard, InMemoryAuditLog, Outcome,
+    OutcomeKind, PlannedRequest, Precondition, PreconditionVerdict, Preview, Progress, Proposal, Refusal,
+    RefusalCode, RunState, Sent, SplitPolicy, Stage, StoreLimitKind, TokenError, read_audit,
 };
 pub use capability::{ActionInfo, Comparison, Danger, Operation, Slo, SubjectConfig};
 pub use clock::Clock;

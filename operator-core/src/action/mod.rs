@@ -15,7 +15,10 @@ mod audit;
 mod executor;
 
 pub use actor::{Actor, Progress, Sent};
-pub use audit::{AuditLog, AuditRecord, AuditStep, InMemoryAuditLog};
+pub use audit::{
+    AuditLineError, AuditLog, AuditRecord, AuditRecords, AuditRun, AuditRuns, AuditStep, FileAuditLog,
+    InMemoryAuditLog, RunState, read_audit,
+};
 pub use executor::{Assessment, Executor, Proposal, Stage, TokenError};
 pub use guard::{Approval, Approver, Decision, Guard};
 pub(crate) use kind::reversed_by;

@@ -1,4 +1,4 @@
-//! The suite that any implementer of [`Subject`] runs against its own.
+//! The suite that any implementer of [`Subject`], or of [`Actor`](crate::Actor), runs against its own.
 //!
 //! Each [`Rule`] asks the subject some questions and holds the answers against what [`Subject`] and the types promise.
 //! The suite reads only, and a subject whose data changes meanwhile is given the benefit of the doubt: a rule that
@@ -21,12 +21,14 @@ mod config;
 mod stores;
 mod regions;
 mod observation;
+mod actor;
 
 use std::fmt;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use self::actor::check_actor;
 use self::probe::{Findings, Probe};
 use crate::Subject;
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::InMemorySubject;
+use super::{InMemorySubject, State};
 use crate::action::reversed_by;
 use crate::{
-    Action, Actor, Clock, Error, ErrorKind, PlannedRequest, Precondition, Preview, Progress, Result, Sent,
-    Subject,
+    Action, Actor, Clock, Error, ErrorKind, Operation, PlannedRequest, Precondition, Preview, Progress,
+    Regarding, Result, Sent, Subject,
 };
 
 /// What an [`InMemorySubject`] does with what is sent to it.
@@ -95,6 +95,32 @@ impl InMemorySubject {
     }
 }
 
+impl InMemorySubject {
+    /// Whether what the action is done to is there, as far as that kind of thing is held at all.
+    fn existence(&self, state: &State, action: &Action) -> Vec<Precondition> {
+        let exists = |target: &Regarding| match target {
+            Regarding::Store(id) => Some(state.stores.iter().any(|store| store.id == *id)),
+            Regarding::Region(id) => {
+                let held = self.config().supports(Operation::Region);
+                held.then(|| state.regions.iter().any(|region| region.id == *id))
+            }
+            Regarding::Member(name) => {
+                let held = self.config().supports(Operation::Members);
+                held.then(|| state.members.iter().any(|member| member.name == *name))
+            }
+            _ => None,
+        };
+        let targets = action.targets();
+        let known = targets.iter().filter_map(|target| Some((target, exists(target)?)));
+        known
+            .map(|(target, exists)| {
+                let message = format!("{target} {}", if exists { "exists" } else { "does not exist" });
+                Precondition::new("target_exists", exists, message)
+            })
+            .collect()
+    }
+}
+
 impl Acting {
     fn take(&mut self, action: &Action, course: Course) {
         if matches!(course, Course::After(0)) {
@@ -141,6 +167,7 @@ impl Actor for InMemorySubject {
             return Err(Error::unsupported(action.name()));
         }
         let mut state = self.state();
+        let existence = self.existence(&state, action);
         let acting = &mut state.acting;
         if acting.failing_previews > 0 {
             acting.failing_previews -= 1;
@@ -153,7 +180,7 @@ impl Actor for InMemorySubject {
             let request = PlannedRequest::new("POST", format!("/{}", action.name()));
             preview.request = Some(PlannedRequest { body, ..request });
         }
-        preview.preconditions = acting.preconditions.clone();
+        preview.preconditions = existence.into_iter().chain(acting.preconditions.iter().cloned()).collect();
         preview.basis = acting.basis.clone();
         preview.undo = opposite(action);
         Ok(preview)

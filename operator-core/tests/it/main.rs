@@ -1,5 +1,8 @@
 //! What holds for the crate as a whole.
 
+#[expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+mod killed;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 

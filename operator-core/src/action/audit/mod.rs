@@ -1,6 +1,10 @@
 //! The record of what was proposed, approved, sent, and what came of it.
 
 mod memory;
+mod file;
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 
@@ -8,9 +12,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::file::FileAuditLog;
 pub use self::memory::InMemoryAuditLog;
+pub use self::read::{AuditLineError, AuditRecords, AuditRun, AuditRuns, RunState, read_audit};
 use super::{Action, OutcomeKind, PlannedRequest};
 use crate::{ErrorKind, Result};
+
+/// The longest line of an audit log, its end included: longer ones are neither written nor read.
+const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// Where records are kept: append-only.
 #[async_trait]

@@ -108,7 +108,7 @@ impl<A: Actor + ?Sized> Executor<A> {
             guard,
             audit,
             invariants: Vec::new(),
-            scope: Scope::of([Part::Stores, Part::Members, Part::Cluster]),
+            scope: Scope::of([Part::Stores, Part::Members, Part::Cluster, Part::Signals]),
             clock: Clock::system(),
             token_lifetime: Duration::from_secs(300),
             max_open: 64,
@@ -126,8 +126,8 @@ impl<A: Actor + ?Sized> Executor<A> {
     }
 
     /// Observes this much before proposing and before sending, to tell whether the subject can be trusted to be as it
-    /// looks: stores, members and the cluster's numbers unless told otherwise. What is not observed does not forbid
-    /// anything: with a part that often fails, actions are often refused.
+    /// looks: stores, members, the cluster's numbers and signals unless told otherwise. What is not observed forbids
+    /// nothing; what is observed and fails forbids everything.
     pub fn with_scope(self, scope: Scope) -> Self {
         let scope = Scope { clock: self.clock.clone(), ..scope };
         Self { scope, ..self }

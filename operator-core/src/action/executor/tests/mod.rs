@@ -1,3 +1,7 @@
+mod faults;
+mod limits;
+mod unwritten;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
