@@ -10,8 +10,8 @@ use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    CheckArgs, ConfigArgs, DoctorArgs, HotArgs, LogsArgs, MetricsArgs, QueryArgs, RegionArgs, RegionsArgs,
-    RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
+    CheckArgs, ConfigArgs, DoctorArgs, HotArgs, LogsArgs, McpArgs, MetricsArgs, QueryArgs, RegionArgs,
+    RegionsArgs, RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
@@ -114,10 +114,16 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     Watch(WatchArgs),
     Logs(LogsArgs),
+    Mcp(McpArgs),
     Simulate(SimulateArgs),
 }
 
 impl Command {
+    /// Whether it is told to end, by Ctrl-C, SIGTERM or SIGHUP, and then ends in its own way.
+    pub(crate) fn ends_itself(&self) -> bool {
+        matches!(self, Self::Watch(_) | Self::Mcp(_))
+    }
+
     /// Whether Ctrl-C is how it is meant to end.
     pub(crate) fn ends_by_interrupt(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ mod args;
 mod connect;
 mod session;
 mod signals;
+mod listening;
 mod commands;
 mod output;
 mod progress;
@@ -26,7 +27,7 @@ use crate::error::{Failure, INTERRUPTED, USAGE};
 use crate::output::Output;
 use crate::session::Session;
 
-/// How long `watch`, asked to end, may take for the tick that runs and for what it still has to tell.
+/// How long a command that ends itself may take for what still runs and for what it still has to tell.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -50,11 +51,11 @@ fn main() -> ExitCode {
             );
         }
     };
-    let watches = matches!(cli.command, Command::Watch(_));
+    let ends_itself = cli.command.ends_itself();
     let interrupted = if cli.command.ends_by_interrupt() { 0 } else { INTERRUPTED };
     let failed = cli.command.failed();
     let code = runtime.block_on(async {
-        let mut asked = pin!(signals::asked_to_end(watches));
+        let mut asked = pin!(signals::asked_to_end(ends_itself));
         // It listens from its first poll on, which is to be before anything is asked.
         let _ = futures::poll!(&mut asked);
         let stop = CancellationToken::new();
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
             outcome = &mut command => return ended(outcome),
             () = asked => {}
         }
-        if !watches {
+        if !ends_itself {
             return interrupted.into();
         }
         stop.cancel();
@@ -95,6 +96,7 @@ async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
         Command::Rules(args) => return args.run(&cli.options, &mut output).await,
         Command::Doctor(args) => return args.run(&cli.options, &mut output).await,
         Command::Watch(args) => args.run(&cli.options, output, stop).await?,
+        Command::Mcp(args) => args.run(&cli.options, output, stop).await?,
         Command::Ask(question) => {
             let connection = connect::connect(&cli.options, question.rules()).await?;
             return answer(question, &connection.session, &mut output).await;

@@ -70,7 +70,7 @@ pub(super) fn invariants(subject: &dyn Subject) -> Result<Vec<Arc<dyn Invariant>
     Ok(tikv_invariants_of(&Thresholds::default(), |part| config.supports(part.operation()))?)
 }
 
-fn render(report: &CheckReport, style: Style) -> String {
+pub(super) fn render(report: &CheckReport, style: Style) -> String {
     let mut sections = vec![summary(report, style)];
     if !report.violations.is_empty() {
         sections.push(violations(&report.violations, style));
@@ -99,7 +99,7 @@ fn summary(report: &CheckReport, style: Style) -> String {
     shown
 }
 
-fn violations(violations: &[Violation], style: Style) -> String {
+pub(super) fn violations(violations: &[Violation], style: Style) -> String {
     const COLUMNS: [Column; 7] = [
         Column::Left("SEVERITY"),
         Column::Left("STATE"),

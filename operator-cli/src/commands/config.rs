@@ -23,7 +23,7 @@ impl ConfigArgs {
     }
 }
 
-fn render(config: &SubjectConfig, style: Style) -> String {
+pub(super) fn render(config: &SubjectConfig, style: Style) -> String {
     let join = |operations: &mut dyn Iterator<Item = Operation>| {
         let names: Vec<_> = operations.map(Operation::as_str).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }

@@ -45,7 +45,7 @@ impl HotArgs {
     }
 }
 
-fn render(hot: &[HotRegion], style: Style) -> String {
+pub(super) fn render(hot: &[HotRegion], style: Style) -> String {
     const COLUMNS: [Column; 7] = [
         Column::Right("REGION"),
         Column::Right("STORE"),

@@ -2,7 +2,7 @@
 
 mod args;
 mod told;
-mod report;
+pub(super) mod report;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -17,6 +17,7 @@ use operator_tikv::log::{
 };
 
 pub(crate) use self::args::LogsArgs;
+pub(super) use self::args::moment;
 use self::told::Told;
 use crate::error::Failure;
 use crate::output::text::{self, escaped};

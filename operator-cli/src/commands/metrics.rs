@@ -49,7 +49,7 @@ impl MetricsArgs {
         if self.watch {
             return self.watch(session, output).await;
         }
-        let look = self.look(session).await?;
+        let look = look(session, self.store).await?;
         look.notes().iter().for_each(|note| output.note(note));
         let now = session.clock.now();
         output.show(&*look.metrics, |_, style| look.table(None, now, style))
@@ -64,7 +64,7 @@ impl MetricsArgs {
         let mut noted = Vec::new();
         let mut first = true;
         loop {
-            match self.look(session).await {
+            match look(session, self.store).await {
                 Ok(look) => {
                     // Said again only when it is something else.
                     let notes = look.notes();
@@ -98,19 +98,20 @@ impl MetricsArgs {
             tokio::time::sleep(*self.interval).await;
         }
     }
+}
 
-    async fn look(&self, session: &Session) -> Result<Look, Failure> {
-        let stores = async {
-            match self.store {
-                Some(id) => Ok(vec![session.subject.store(id).await?]),
-                None => session.subject.stores().await,
-            }
-        };
-        let question = async { futures::future::try_join(stores, measure(session)).await };
-        let (stores, (mut metrics, reading)) = session.ask("store_metrics", question).await?;
-        metrics.retain(|metrics| stores.iter().any(|store| store.id == metrics.store_id));
-        Ok(Look { stores, metrics, reading })
-    }
+/// Looks at all stores, or at one.
+pub(super) async fn look(session: &Session, store: Option<StoreId>) -> Result<Look, Failure> {
+    let stores = async {
+        match store {
+            Some(id) => Ok(vec![session.subject.store(id).await?]),
+            None => session.subject.stores().await,
+        }
+    };
+    let question = async { futures::future::try_join(stores, measure(session)).await };
+    let (stores, (mut metrics, reading)) = session.ask("store_metrics", question).await?;
+    metrics.retain(|metrics| stores.iter().any(|store| store.id == metrics.store_id));
+    Ok(Look { stores, metrics, reading })
 }
 
 /// What the subject tells, and how, if it says that.
@@ -124,16 +125,16 @@ async fn measure(
 }
 
 /// What was seen at once.
-struct Look {
+pub(super) struct Look {
     stores: Vec<Store>,
-    metrics: Vec<StoreMetrics>,
+    pub(super) metrics: Vec<StoreMetrics>,
     /// How it was measured, if the subject says that.
-    reading: Option<Arc<MetricsReading>>,
+    pub(super) reading: Option<Arc<MetricsReading>>,
 }
 
 impl Look {
     /// What has to be known of the numbers, whichever way they are written.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let Some(reading) = &self.reading else { return Vec::new() };
         let fallback = reading
             .fallback
@@ -147,7 +148,12 @@ impl Look {
     }
 
     /// The table, and who told it.
-    fn table(&self, trends: Option<&BTreeMap<StoreId, History>>, now: DateTime<Utc>, style: Style) -> String {
+    pub(super) fn table(
+        &self,
+        trends: Option<&BTreeMap<StoreId, History>>,
+        now: DateTime<Utc>,
+        style: Style,
+    ) -> String {
         let origin = self.reading.as_ref().map(|reading| format!("\nTold by {}.\n", reading.origin));
         self.rows(trends, now, style) + &origin.unwrap_or_default()
     }

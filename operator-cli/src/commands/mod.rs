@@ -17,6 +17,7 @@ mod rules;
 mod doctor;
 mod config;
 mod logs;
+mod mcp;
 mod simulate;
 
 pub(crate) use check::CheckArgs;
@@ -24,6 +25,7 @@ pub(crate) use config::ConfigArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use hot::HotArgs;
 pub(crate) use logs::LogsArgs;
+pub(crate) use mcp::McpArgs;
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use query::QueryArgs;
 pub(crate) use region::RegionArgs;

@@ -45,7 +45,7 @@ impl QueryArgs {
 }
 
 /// As Prometheus writes it, with what it said beside it.
-fn as_json(answer: &Answer<QueryResult>) -> Value {
+pub(super) fn as_json(answer: &Answer<QueryResult>) -> Value {
     let pair = |timestamp_ms: i64, value: f64| json!([seconds(timestamp_ms), number(value)]);
     let histogram = |histogram: &operator_tikv::prometheus::NativeHistogram| {
         let buckets = histogram.buckets.iter();
@@ -103,7 +103,7 @@ fn number(value: f64) -> String {
     value.to_string()
 }
 
-fn render(result: &QueryResult, style: Style) -> String {
+pub(super) fn render(result: &QueryResult, style: Style) -> String {
     const HISTOGRAM: &str = "a native histogram: see -o json";
     match result {
         QueryResult::Vector(vector) => {

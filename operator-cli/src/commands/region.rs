@@ -37,7 +37,7 @@ impl RegionArgs {
 }
 
 /// The only region that overlaps the range which holds nothing but `key`.
-async fn by_key(session: &Session, key: Key) -> Result<Region, Failure> {
+pub(super) async fn by_key(session: &Session, key: Key) -> Result<Region, Failure> {
     let mut end = key.as_bytes().to_vec();
     end.push(0);
     let range = KeyRange::new(key.clone(), end.into());
@@ -51,7 +51,7 @@ async fn by_key(session: &Session, key: Key) -> Result<Region, Failure> {
     Err(Error::new(ErrorKind::NotFound, "region", format!("no region holds the key {key}")).into())
 }
 
-fn render(region: &Region, style: Style) -> String {
+pub(super) fn render(region: &Region, style: Style) -> String {
     const COLUMNS: [Column; 4] =
         [Column::Right("PEER"), Column::Right("STORE"), Column::Left("ROLE"), Column::Left("STATE")];
     let flow = |bytes: Option<u64>, keys: Option<u64>| {

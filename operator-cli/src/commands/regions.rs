@@ -7,7 +7,7 @@ use operator_core::{Key, KeyRange, Region, RegionQuery, StoreId};
 use crate::error::Failure;
 use crate::output::table::{Cell, Column, Table};
 use crate::output::text::{self, End};
-use crate::output::{Format, Output, Tone};
+use crate::output::{Format, Output, Style, Tone};
 use crate::session::Session;
 
 /// List the regions in the order of their keys
@@ -66,6 +66,14 @@ const COLUMNS: [Column; 7] = [
     Column::Right("SIZE"),
     Column::Left("NOTES"),
 ];
+
+/// Regions as a table.
+pub(super) fn render(regions: &[Region], style: Style) -> String {
+    if regions.is_empty() {
+        return "no regions\n".to_owned();
+    }
+    Table::new(COLUMNS, style).render(regions.iter().map(row))
+}
 
 fn row(region: &Region) -> [Cell; COLUMNS.len()] {
     let stores: Vec<_> = region.peers.iter().map(|peer| peer.store_id.to_string()).collect();

@@ -33,7 +33,7 @@ impl StatusArgs {
     }
 }
 
-fn render(observation: &Observation, style: Style) -> String {
+pub(super) fn render(observation: &Observation, style: Style) -> String {
     let mut sections = vec![trust(observation, style)];
     sections.extend(observation.members.as_deref().map(|members| self::members(members, style)));
     sections.extend(observation.stores.as_deref().map(|list| store_list(list, observation, style)));

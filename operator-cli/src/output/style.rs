@@ -58,7 +58,6 @@ pub(crate) struct Style {
 
 impl Style {
     /// Text as it is.
-    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { color: false };
 
     /// `text` in a tone.

@@ -36,3 +36,5 @@ mod rules_export;
 mod rules_lint;
 mod own_metrics;
 mod doctor;
+mod mcp;
+mod mcp_http;

@@ -68,7 +68,7 @@ pub(crate) fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Child
         .expect("it starts")
 }
 
-fn command<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
+pub(crate) fn command<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary());
     command.args(args).kill_on_drop(true);
     // What the caller's shell has set is not what is tested.

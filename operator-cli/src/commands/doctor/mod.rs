@@ -1,6 +1,6 @@
 //! `operator doctor`: everybody who was named is asked, one by one, and what they say is compared.
 
-mod report;
+pub(super) mod report;
 mod pd;
 mod stores;
 mod prometheus;
@@ -56,7 +56,7 @@ impl DoctorArgs {
 }
 
 /// What one cause makes wrong is one failure: what follows from it is not asked, or not told again.
-async fn examine(config: &TikvConfig) -> Result<Vec<Check>, Failure> {
+pub(super) async fn examine(config: &TikvConfig) -> Result<Vec<Check>, Failure> {
     let pds = pd::examine(config).await;
     let answering = pds.answering.iter().map(|pd| pd.endpoint.clone());
     // Only those who answer: nobody is to wait for the others again.

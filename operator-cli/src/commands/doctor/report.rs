@@ -10,19 +10,19 @@ use crate::output::{Style, Tone};
 
 /// Everything that was checked.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     /// Whether all of it is as it should be.
-    pub(super) ok: bool,
-    pub(super) checks: Vec<Check>,
+    pub(in crate::commands) ok: bool,
+    pub(in crate::commands) checks: Vec<Check>,
 }
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-pub(super) struct Check {
+pub(in crate::commands) struct Check {
     /// What it is: `pd http://pd0:2379`, `store 4`, `prometheus`, …
     pub(super) name: String,
     /// Whether it is as it should be.
-    pub(super) ok: bool,
+    pub(in crate::commands) ok: bool,
     /// What was found.
     pub(super) message: String,
     /// What to do: to mend it, or to have it better than it is.
@@ -77,7 +77,7 @@ fn step(error: &Error) -> &'static str {
     }
 }
 
-pub(super) fn render(report: &Report, style: Style) -> String {
+pub(in crate::commands) fn render(report: &Report, style: Style) -> String {
     const COLUMNS: [Column; 3] = [Column::Left(""), Column::Left("CHECK"), Column::Left("FOUND")];
     let rows = report.checks.iter().flat_map(|check| {
         let result = match (check.ok, &check.hint) {

@@ -130,7 +130,7 @@ fn kind() -> impl TypedValueParser<Value = LeadershipChangeKind> {
 }
 
 /// A moment, or how long ago it was.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(in crate::commands) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         let ago = TimeDelta::from_std(ago).map_err(|error| error.to_string())?;
         return Utc::now().checked_sub_signed(ago).ok_or_else(|| "that is too long ago".to_owned());

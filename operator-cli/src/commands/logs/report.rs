@@ -69,7 +69,7 @@ fn most(title: &'static str, count: &'static str, mut all: Vec<(String, u64)>, s
 }
 
 /// Leadership, region by region.
-pub(super) fn summary(summary: &Summary, style: Style) -> String {
+pub(in crate::commands) fn summary(summary: &Summary, style: Style) -> String {
     const COLUMNS: [Column; 6] = [
         Column::Right("REGION"),
         Column::Right("NEW LEADERS"),

@@ -20,9 +20,8 @@ use super::exposition::Page;
 use super::meter::Meter;
 use crate::connect::unusable;
 use crate::error::Failure;
+use crate::listening::accept;
 
-/// Who comes while so many are served waits until one has gone.
-const MOST_CONNECTIONS: usize = 64;
 /// A connection serves one request, and is closed then: nobody asks more than once in a second.
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(10);
 /// The head of a request may be so long.
@@ -60,25 +59,9 @@ impl Listener {
         let (following, snapshots) = (Arc::clone(&meter), monitor.snapshots());
         let mut tasks = JoinSet::new();
         tasks.spawn_on(async move { following.follow(snapshots).await }, runtime);
-        tasks.spawn_on(accept(self.listener, meter), runtime);
+        let serve = move |stream| serve(stream, Arc::clone(&meter));
+        tasks.spawn_on(accept(self.listener, CONNECTION_DEADLINE, serve), runtime);
         tasks
-    }
-}
-
-async fn accept(listener: TcpListener, meter: Arc<Meter>) {
-    // Dropped with this task, and the connections with it.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(tokio::time::timeout(CONNECTION_DEADLINE, serve(stream, Arc::clone(&meter))));
-                }
-                // Out of file descriptors, most likely: wait for some to come back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -1,0 +1,116 @@
+//! `operator mcp`: a server that speaks the Model Context Protocol, for agents.
+
+mod tool;
+mod answer;
+mod context;
+mod tools;
+mod server;
+mod stdio;
+mod token;
+mod http;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use self::context::Context;
+use self::http::Listener;
+use self::server::Server;
+use self::token::Token;
+use super::RulesArgs;
+use crate::args::Options;
+use crate::connect;
+use crate::error::Failure;
+use crate::output::Output;
+
+/// Let agents observe the cluster, over the Model Context Protocol
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  operator mcp                                 what a client starts; PD_ENDPOINT names the cluster
+  operator mcp --simulate=store-crash          a simulated cluster, to try a client with
+  operator mcp --logs /var/log/tikv            with what these logs tell
+  operator mcp --listen 127.0.0.1:9465         over HTTP, for clients of this machine that show the token
+
+A client, such as an editor or an agent, starts it and speaks with it through stdin and stdout:
+  {\"mcpServers\": {\"tikv\": {\"command\": \"operator\", \"args\": [\"mcp\", \"--pd\", \"http://pd0:2379\"]}}}
+
+Nothing but the protocol is written to stdout; over HTTP nothing is. It only reads. It watches the cluster while it runs, every --interval,
+so that clients can ask what was wrong before they came. It ends with its input, or with Ctrl-C, and exits with 0.")]
+pub(crate) struct McpArgs {
+    /// Tell what this log, or the logs in this directory, say; no other file can be asked for; can be given again
+    #[arg(long, value_name = "DIR|FILE")]
+    logs: Vec<PathBuf>,
+    /// Speak over HTTP, at http://HOST:PORT/mcp, instead of stdin and stdout; only addresses of this machine itself
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// With --listen: a file with the token that clients must show [default: a new one, told on stderr]
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    token_file: Option<PathBuf>,
+    /// How often to look at the cluster while nobody asks
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    interval: humantime::Duration,
+    #[command(flatten)]
+    rules: RulesArgs,
+}
+
+impl McpArgs {
+    /// Returns once `stop` is cancelled, or the input ends.
+    pub(crate) async fn run(
+        self,
+        options: &Options,
+        mut output: Output,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        self.check_logs()?;
+        let token = self.token_file.as_deref().map(Token::read).transpose()?;
+        let listener = match &self.listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        let connection = connect::connect(options, &self.rules).await?;
+        // What still runs for a client ends with this.
+        let _ending = stop.clone().drop_guard();
+        let asked = connection.session.asked.clone();
+        let context = Context::new(connection, self.logs, *self.interval, &stop).await?;
+        let server = Server::new(context);
+        if let Some(listener) = listener {
+            output.note(&format!("serving {asked} at {}", listener.url));
+            let token = match token {
+                Some(token) => token,
+                None => {
+                    let token = Token::new()?;
+                    output.note(&format!("Authorization: Bearer {}", token.reveal()));
+                    token
+                }
+            };
+            listener.serve(server, token, stop).await;
+            return Ok(());
+        }
+        if io::stdin().is_terminal() {
+            output.note(&format!(
+                "serving {asked} on stdin and stdout, for a client that speaks the Model Context Protocol; \
+                 `operator mcp --help` shows how one is set up. Ctrl-C ends it."
+            ));
+        }
+        stdio::serve(server, stop).await
+    }
+
+    fn check_logs(&self) -> Result<(), Failure> {
+        for path in &self.logs {
+            // Also `-`, which would be the protocol's own input.
+            path.metadata()
+                .map_err(|error| Failure::Usage(format!("--logs: {}: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+}
+
+/// So many random bytes, in hex.
+fn random_hex(bytes: usize) -> Result<String, Failure> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::other("the system gives no random numbers", error))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
