@@ -14,7 +14,9 @@ pub mod log;
 pub mod signals;
 pub mod invariants;
 mod subject;
+mod actions;
 
+pub use actions::TikvActor;
 pub use config::TikvConfig;
 pub use error::{Call, Error, TimeoutPhase};
 pub use probe::Probe;

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use operator_core::{
-    Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Invariant, Member, Observation, Operation,
-    Part, Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo, Store,
-    StoreId, StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
+    Action, Clock, ClusterMetrics, Comparison, HotRegion, HotRegionQuery, Invariant, Member, Observation,
+    Operation, Part, Region, RegionHealth, RegionId, RegionPage, RegionQuery, Result, Scope, Signal, Slo,
+    Store, StoreId, StoreMetrics, StoreState, Subject, SubjectConfig, TrustCode, TrustReason,
 };
 use tokio::time::Instant;
 
@@ -101,6 +101,10 @@ impl TikvSubject {
     /// Its PD.
     pub fn pd(&self) -> &PdClient {
         &self.pd
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Where its stores' metrics come from.
@@ -207,6 +211,7 @@ fn subject_config() -> SubjectConfig {
     let at_most = |name: &str, description: &str, indicator: &str, threshold: f64, unit: &str| {
         Slo::new(name, description, indicator, Comparison::AtMost, threshold, unit)
     };
+    config.actions = Action::infos().to_vec();
     config.slos = vec![
         at_most(
             "latency",

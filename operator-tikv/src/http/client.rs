@@ -21,13 +21,13 @@ use super::transport::{HttpRequest, Method, Redacted, Transport, TransportErrorK
 use crate::{Call, Error, TimeoutPhase};
 
 /// The body of an error is read as far as this: more says no more.
-const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
+pub(super) const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 
 /// Asks a group of servers that stand for each other, such as the members of PD. Cheap to clone; clones share which
 /// member answered last.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -70,6 +70,9 @@ pub struct Prefix {
     /// Whether they are all of it.
     pub complete: bool,
 }
+
+/// What is sent along, and its media type.
+pub(super) type Content = (HeaderValue, Bytes);
 
 /// Whether a body that is too long is an error.
 #[derive(Debug, Clone, Copy)]
@@ -182,6 +185,7 @@ impl HttpClient {
         };
         let method = if form.is_some() { Method::Post } else { Method::Get };
         let call = Call::new(method, endpoint.clone(), path_and_query);
+        let form = form.map(|form| (HeaderValue::from_static("application/x-www-form-urlencoded"), form));
         let (status, read) = self.inner.send(&call, form, Want::WhateverStatus, &self.inner.limits).await?;
         Ok(Answer { endpoint: call.endpoint, path: call.path, status, body: read.bytes, date: read.date })
     }
@@ -200,15 +204,15 @@ impl Inner {
         self.send(&Call::new(method, endpoint.clone(), path), None, want, limits).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         call: &Call,
-        form: Option<Bytes>,
+        content: Option<Content>,
         want: Want,
         limits: &Limits,
     ) -> Result<(u16, Read), Error> {
         let started = Instant::now();
-        let result = self.exchange(call, form, want, limits, started).await;
+        let result = self.exchange(call, content, want, limits, started).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok((status, read)) => {
@@ -222,17 +226,16 @@ impl Inner {
     async fn exchange(
         &self,
         call: &Call,
-        form: Option<Bytes>,
+        content: Option<Content>,
         want: Want,
         limits: &Limits,
         started: Instant,
     ) -> Result<(u16, Read), Error> {
         let deadline = started + limits.total_timeout;
         let mut request = self.request(call)?;
-        if form.is_some() {
-            let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-            request.headers.insert(CONTENT_TYPE, form_type);
-            request.body = form;
+        if let Some((media_type, bytes)) = content {
+            request.headers.insert(CONTENT_TYPE, media_type);
+            request.body = Some(bytes);
         }
         let (until, after) = if limits.read_timeout < limits.total_timeout {
             (started + limits.read_timeout, limits.read_timeout)

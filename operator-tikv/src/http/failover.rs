@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep};
 
 use super::body::Read;
@@ -17,7 +17,7 @@ use crate::Error;
 /// Between two rounds over the members: from 100 ms, doubling, up to 1 s, each up to twice that by chance (seeded
 /// at random: backon's own seed is the same in every process), so that many clients do not ask in step.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// What a failure says of the other members.
 enum Failure {
@@ -38,13 +38,7 @@ impl Inner {
         let mut failures: Vec<Option<Error>> = self.endpoints.iter().map(|_| None).collect();
         let mut tries: u32 = 0;
         let mut no_leader = false;
-        let mut delays = ExponentialBuilder::new()
-            .with_min_delay(FIRST_DELAY)
-            .with_max_delay(LONGEST_DELAY)
-            .with_jitter()
-            .with_jitter_seed(RandomState::new().build_hasher().finish())
-            .without_max_times()
-            .build();
+        let mut delays = delays();
         loop {
             let first = self.last_good.load(Ordering::Relaxed);
             let mut hopeless = true;
@@ -82,7 +76,7 @@ impl Inner {
         }
     }
 
-    fn budget(&self, no_leader: bool) -> Duration {
+    pub(super) fn budget(&self, no_leader: bool) -> Duration {
         if no_leader {
             self.limits.failover_budget.max(self.limits.unreachable_budget)
         } else {
@@ -91,7 +85,18 @@ impl Inner {
     }
 }
 
-fn give_up(failures: Vec<Option<Error>>, no_leader: bool, tries: u32, waited: Duration) -> Error {
+/// Without end.
+pub(super) fn delays() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_DELAY)
+        .with_max_delay(LONGEST_DELAY)
+        .with_jitter()
+        .with_jitter_seed(RandomState::new().build_hasher().finish())
+        .without_max_times()
+        .build()
+}
+
+pub(super) fn give_up(failures: Vec<Option<Error>>, no_leader: bool, tries: u32, waited: Duration) -> Error {
     let mut failures: Vec<Error> = failures.into_iter().flatten().collect();
     match failures.pop() {
         Some(only) if failures.is_empty() && !no_leader => only,

@@ -15,6 +15,7 @@ mod pd_error;
 mod body;
 mod client;
 mod failover;
+mod write;
 
 pub use client::{Answer, HttpClient, Prefix};
 pub use endpoint::{Endpoint, ParseEndpointError};
@@ -25,5 +26,6 @@ pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use tls::TlsConfig;
 pub use transport::{HttpRequest, HttpResponse, Method, Transport, TransportError, TransportErrorKind};
 pub use url::Url;
+pub use write::Written;
 
 pub(crate) use text::{excerpt, printable};

@@ -33,12 +33,18 @@ mod counts;
 mod assessment;
 mod health;
 mod upkeep;
+mod tuning;
+mod operator_status;
 
 pub(crate) use assessment::Assessment;
 pub use client::PdClient;
 pub(crate) use health::{of as region_health, uncounted};
+pub use operator_status::{OperatorState, OperatorStatus};
 pub use regions::decode_regions;
-pub use types::{BootstrapStatus, Members, PdStatus, ReplicationConfig, SchedulingOperator, StoreInfo};
+pub use types::{
+    BootstrapStatus, Members, PdStatus, ReplicationConfig, ScheduleConfig, SchedulingOperator, StoreInfo,
+    StoreLimits,
+};
 pub(crate) use upkeep::{Evicting, Upkeep};
 #[cfg(test)]
 pub(crate) mod recorded;

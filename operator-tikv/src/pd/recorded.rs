@@ -106,6 +106,23 @@ impl Recorded {
     }
 }
 
+/// A request that the recorded cluster was sent, and PD's answer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Acted {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Option<serde_json::Value>,
+    pub(crate) status: u16,
+    pub(crate) answer: String,
+    pub(crate) note: String,
+}
+
+/// What was recorded in `folder` (`actions`, `remove-store`, …), in the order sent.
+pub(crate) fn actions(folder: &str) -> Vec<Acted> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings").join(folder);
+    serde_json::from_slice(&std::fs::read(folder.join("actions.json")).unwrap()).unwrap()
+}
+
 /// A client that asks the PD of a recorded state; one that has no leader is asked once.
 pub(crate) fn client(state: &str) -> PdClient {
     client_over(Arc::new(Recorded::load(state)))

@@ -15,6 +15,8 @@ pub(crate) const CLUSTER: &str = "/pd/api/v1/cluster";
 pub(crate) const CLUSTER_STATUS: &str = "/pd/api/v1/cluster/status";
 pub(crate) const REGION_COUNT: &str = "/pd/api/v1/regions/count";
 pub(crate) const REPLICATE_CONFIG: &str = "/pd/api/v1/config/replicate";
+pub(crate) const SCHEDULE_CONFIG: &str = "/pd/api/v1/config/schedule";
+pub(crate) const STORE_LIMITS: &str = "/pd/api/v1/stores/limit";
 pub(crate) const CONFIG: &str = "/pd/api/v1/config";
 pub(crate) const SCHEDULERS: &str = "/pd/api/v1/schedulers";
 pub(crate) const SCHEDULERS_PAUSED: &str = "/pd/api/v1/schedulers?status=paused";
@@ -27,6 +29,11 @@ pub(crate) const OPERATORS: &str = "/pd/api/v1/operators?object=true";
 
 pub(crate) fn store(id: StoreId) -> String {
     format!("/pd/api/v1/store/{id}")
+}
+
+/// What PD does to a region, or did last.
+pub(crate) fn operator(region: RegionId) -> String {
+    format!("/pd/api/v1/operators/{region}")
 }
 
 pub(crate) fn checker(name: &str) -> String {

@@ -16,6 +16,10 @@ pub struct StoreInfo {
     pub heard_by_leader: bool,
     /// The size of all its regions as far as their leaders have reported: at least 1 MiB each.
     pub region_size_bytes: Option<u64>,
+    /// Its share of leaders against other stores'; 1 is normal.
+    pub leader_weight: Option<f64>,
+    /// Its share of replicas against other stores'; 1 is normal.
+    pub region_weight: Option<f64>,
     /// How much it leads, by PD's measure: the number of leaders by its weight.
     pub leader_score: Option<f64>,
     /// How full it is, by PD's measure: the size of its regions by its weight, and the more the less space is left.
@@ -83,6 +87,32 @@ pub struct ReplicationConfig {
     pub strictly_match_label: Option<bool>,
     /// Whether placement rules are in force.
     pub placement_rules: Option<bool>,
+}
+
+/// How many replicas a minute PD moves to and from a store.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct StoreLimits {
+    /// Replicas a minute that come.
+    pub add_peer: f64,
+    /// Replicas a minute that go.
+    pub remove_peer: f64,
+}
+
+/// How much PD schedules at a time. A value with a time to live is not in it: PD shows those nowhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ScheduleConfig {
+    /// Leaders moved for balance.
+    pub leader_schedule_limit: u64,
+    /// Replicas moved for balance.
+    pub region_schedule_limit: u64,
+    /// Replicas added or replaced.
+    pub replica_schedule_limit: u64,
+    /// From this used share of its disk on a store gets no more replicas.
+    pub low_space_ratio: f64,
+    /// Up to this used share of its disk a store counts as empty.
+    pub high_space_ratio: Option<f64>,
 }
 
 /// The PD that leads, as a process.

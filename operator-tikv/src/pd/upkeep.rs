@@ -16,7 +16,7 @@ use crate::Error;
 /// PD's checkers, as `/checker/{name}` knows them.
 const CHECKERS: [&str; 6] = ["learner", "replica", "rule", "split", "merge", "joint-state"];
 
-const EVICT_LEADER_SCHEDULER: &str = "evict-leader-scheduler";
+pub(super) const EVICT_LEADER_SCHEDULER: &str = "evict-leader-scheduler";
 
 /// Of how many stores that are being removed PD is asked one by one.
 const REMOVALS_ASKED: usize = 16;

@@ -45,6 +45,8 @@ fn info(state: StoreState, heard: bool) -> StoreInfo {
     StoreInfo {
         store: Store::new(1.into(), "a:1", state),
         heard_by_leader: heard,
+        leader_weight: None,
+        region_weight: None,
         leader_score: None,
         region_score: None,
         region_size_bytes: Some(0),

@@ -41,6 +41,8 @@ impl From<wire::StoreAnswer> for StoreInfo {
             store: known,
             heard_by_leader: heard,
             region_size_bytes: u64::try_from(status.region_size).ok().map(|mib| mib.saturating_mul(MIB)),
+            leader_weight: status.leader_weight,
+            region_weight: status.region_weight,
             leader_score: heard.then_some(status.leader_score),
             region_score: heard.then_some(status.region_score),
             pending_peer_count: heard.then_some(status.pending_peer_count),

@@ -82,6 +82,8 @@ fn assessment(stores: &[(u64, StoreState, Option<u64>)], lost: &[u64], unsure: &
         StoreInfo {
             store,
             heard_by_leader: true,
+            leader_weight: None,
+            region_weight: None,
             leader_score: None,
             region_score: None,
             region_size_bytes: None,

@@ -63,6 +63,8 @@ fn heard(state: StoreState, heartbeat: f64) -> StoreInfo {
         store,
         heard_by_leader: true,
         region_size_bytes: None,
+        leader_weight: None,
+        region_weight: None,
         leader_score: None,
         region_score: None,
         pending_peer_count: None,

@@ -111,6 +111,27 @@ pub(crate) struct ReplicateConfig {
     pub(crate) enable_placement_rules: LooseText,
 }
 
+/// `/config/schedule`, of which the rest does not matter.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ScheduleConfig {
+    pub(crate) leader_schedule_limit: u64,
+    pub(crate) region_schedule_limit: u64,
+    pub(crate) replica_schedule_limit: u64,
+    pub(crate) low_space_ratio: f64,
+    pub(crate) high_space_ratio: Option<f64>,
+}
+
+/// One of `/stores/limit`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct StoreLimit {
+    #[serde(default)]
+    pub(crate) add_peer: f64,
+    #[serde(default)]
+    pub(crate) remove_peer: f64,
+}
+
 /// `/checker/{name}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Checker {

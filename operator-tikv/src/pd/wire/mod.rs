@@ -14,7 +14,7 @@ mod store;
 
 pub(crate) use answers::{
     Checker, Cluster, ClusterStatus, Config, EvictLeader, Health, LooseText, Members, Progress, RegionCount,
-    ReplicateConfig, SchedulingOperator, Status, Version,
+    ReplicateConfig, ScheduleConfig, SchedulingOperator, Status, StoreLimit, Version,
 };
 pub(crate) use hot::HotRegions;
 pub(crate) use region::{DownPeer, Peer, Region, RegionIds, RegionPage};

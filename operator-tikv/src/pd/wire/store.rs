@@ -55,8 +55,10 @@ pub(crate) struct StoreStatus {
     pub(crate) available: String,
     pub(crate) used_size: String,
     pub(crate) leader_count: u64,
+    pub(crate) leader_weight: Option<f64>,
     pub(crate) leader_score: f64,
     pub(crate) region_count: u64,
+    pub(crate) region_weight: Option<f64>,
     pub(crate) region_score: f64,
     /// MiB of all its regions, as far as their leaders have reported.
     pub(crate) region_size: i64,
