@@ -3,11 +3,19 @@
 use operator_core::{Preview, Progress, RegionId};
 use serde_json::{Value, json};
 
-use super::draft::Draft;
+use super::draft::{Draft, found};
 use crate::Error;
 use crate::pd::{OperatorState, OperatorStatus, PdClient};
 
 pub(super) async fn preview(draft: &mut Draft<'_>, region: RegionId) -> Result<(), Error> {
+    if found(draft.pd.region(region).await)?.is_none() {
+        draft.require(
+            "region_exists",
+            false,
+            format!("there is no region {region}; it may have been merged"),
+        );
+        return Ok(());
+    }
     let status = draft.pd.operator_status(region).await?.filter(OperatorStatus::is_running);
     draft.depends_on(key(region), status.as_ref().map_or(Value::Null, identity));
     let Some(status) = status else {

@@ -14,3 +14,4 @@ mod failover;
 mod election;
 mod tls;
 mod secrets;
+mod writes;
