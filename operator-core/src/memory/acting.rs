@@ -163,7 +163,8 @@ fn opposite(action: &Action) -> Option<Action> {
 impl Actor for InMemorySubject {
     async fn preview(&self, action: &Action) -> Result<Preview> {
         let config = self.config();
-        if !config.actions.iter().any(|info| info.name == action.name()) {
+        let declared = |action: &Action| config.actions.iter().any(|info| info.name == action.name());
+        if !declared(action) {
             return Err(Error::unsupported(action.name()));
         }
         let mut state = self.state();
@@ -182,7 +183,7 @@ impl Actor for InMemorySubject {
         }
         preview.preconditions = existence.into_iter().chain(acting.preconditions.iter().cloned()).collect();
         preview.basis = acting.basis.clone();
-        preview.undo = opposite(action);
+        preview.undo = opposite(action).filter(declared);
         Ok(preview)
     }
 

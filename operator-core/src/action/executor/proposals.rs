@@ -114,3 +114,81 @@ pub(super) fn random_hex(bytes: usize) -> Result<String> {
     })?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Action;
+
+    fn proposal(token: usize) -> Proposal {
+        let action = Action::DrainStore { store_id: 4.into() };
+        let preview = Preview::new("demo", DateTime::UNIX_EPOCH, action, "Drains.");
+        let (token, run) = (token.to_string(), String::new());
+        Proposal { token, expires_at: DateTime::UNIX_EPOCH, run, preview, refusals: Vec::new() }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Keep,
+        Take(usize),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![Just(Step::Keep), (0_usize..24).prop_map(Step::Take), (0_u64..60).prop_map(Step::Wait),]
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_good_once_for_its_time_and_while_there_is_room(
+            steps in prop::collection::vec(step(), 0..60),
+            max in 1_usize..5,
+        ) {
+            const LIFETIME: Duration = Duration::from_secs(100);
+            let (start, mut after) = (Instant::now(), Duration::ZERO);
+            let mut proposals = Proposals::default();
+            // When each was kept, and whether it was taken.
+            let mut kept: Vec<(Duration, bool)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Wait(seconds) => after += Duration::from_secs(seconds),
+                    Step::Keep => {
+                        proposals.keep(proposal(kept.len()), start + after, LIFETIME, max);
+                        kept.push((after, false));
+                    }
+                    Step::Take(token) => {
+                        let found = proposals.take(&token.to_string(), start + after, LIFETIME);
+                        let open = |(at, taken): &(Duration, bool)| !taken && after - *at < LIFETIME;
+                        match kept.get(token) {
+                            None => prop_assert_eq!(found, Err(TokenError::Unknown)),
+                            Some((_, true)) => prop_assert_eq!(found, Err(TokenError::Used)),
+                            Some(one) if !open(one) => prop_assert_eq!(found, Err(TokenError::Expired)),
+                            Some(_) => match found {
+                                Ok(found) => {
+                                    prop_assert_eq!(found.token, token.to_string());
+                                    kept[token].1 = true;
+                                }
+                                // Only for want of room, which is taken by as many that were kept later.
+                                Err(why) => {
+                                    prop_assert_eq!(why, TokenError::Expired);
+                                    prop_assert!(kept[token + 1..].len() >= max);
+                                }
+                            },
+                        }
+                        prop_assert!(proposals.open.len() <= max);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_long_and_differ() {
+        let tokens: std::collections::BTreeSet<_> = (0..1_000).map(|_| random_hex(16).unwrap()).collect();
+        assert_eq!(tokens.len(), 1_000);
+        assert!(tokens.iter().all(|token| token.len() == 32));
+    }
+}

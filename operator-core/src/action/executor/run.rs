@@ -89,29 +89,27 @@ impl<'a, A: Actor + ?Sized> Run<'a, A> {
         // What the guard does not let pass is not worth looking at, nor asking anybody.
         executor.guard.permits(&action).map_err(|refusal| End::refused(vec![refusal]))?;
         self.ask().await?;
+        // Before it is judged: who said yes to what is refused should be known, too.
+        let by = self.approval.by.clone();
+        let forced = self.proposal.refusals.iter().any(|refusal| self.overrules(refusal));
+        let written = self.write(AuditStep::Approved { by, forced }).await;
+        written.map_err(|error| End::not_sent(&error))?;
 
         (self.report)(Stage::Checking);
         // First the place and then the look, so that two of the same cannot both look before either is sent.
         let begun = executor.slots.begin(&executor.guard, &action, Instant::now(), |one| self.overrules(one));
-        let (slot, mut overruled) = begun.map_err(|refusals| self.refuse(refusals))?;
+        let slot = begun.map_err(|refusals| self.refuse(refusals))?;
         let judged = executor.judge(&action).await;
         let (preview, refusals) = judged.map_err(|error| End::not_sent(&error))?;
         if !refusals.iter().all(|refusal| self.overrules(refusal)) {
             return Err(self.refuse(refusals));
         }
-        overruled.extend(refusals);
         // What has become unnecessary meanwhile is done; anything else that changed was not approved.
         if preview.request.is_some() && !preview.is_same(&self.proposal.preview) {
-            let message = format!(
-                "changed since it was proposed: {}; propose it again",
-                difference(&self.proposal.preview, &preview)
-            );
+            let difference = difference(&self.proposal.preview, &preview);
+            let message = format!("changed since it was proposed: {difference}; propose it again");
             return Err(End::refused(vec![Refusal::new(RefusalCode::Changed, message)]));
         }
-        let by = self.approval.by.clone();
-        self.write(AuditStep::Approved { by, forced: !overruled.is_empty() })
-            .await
-            .map_err(|error| End::not_sent(&error))?;
         Ok(Cleared { preview, slot })
     }
 

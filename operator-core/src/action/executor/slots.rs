@@ -36,14 +36,14 @@ impl Slots {
         self.with(|state| state.refusals(guard, action, now))
     }
 
-    /// Takes a place, unless something speaks against it that is not `overruled`. With what was.
+    /// Takes a place, unless something speaks against it that is not `overruled`.
     pub(super) fn begin(
         &self,
         guard: &Guard,
         action: &Action,
         now: Instant,
         overruled: impl Fn(&Refusal) -> bool,
-    ) -> Result<(Slot, Vec<Refusal>), Vec<Refusal>> {
+    ) -> Result<Slot, Vec<Refusal>> {
         self.with(|state| {
             let refusals = state.refusals(guard, action, now);
             if !refusals.iter().all(overruled) {
@@ -52,7 +52,7 @@ impl Slots {
             state.last += 1;
             state.running.push((state.last, action.clone()));
             state.begun.push_back((state.last, now));
-            Ok((Slot { slots: self.clone(), id: state.last, sent: false }, refusals))
+            Ok(Slot { slots: self.clone(), id: state.last, sent: false })
         })
     }
 

@@ -1,5 +1,6 @@
 //! The in-memory subject keeps to every rule, whatever it holds; one that lies breaks the rule that the lie is about.
 
+mod actor;
 mod broken;
 
 use std::collections::BTreeSet;

@@ -255,7 +255,7 @@ async fn what_speaks_against_it_forbids_it_unless_forced(
             assert_eq!(codes(&outcome.refusals), [code], "{outcome:?}");
             assert_eq!(outcome.refusals[0].can_be_forced, can_be_forced && allowed);
             assert!(bench.subject.arrived().is_empty());
-            assert_eq!(bench.steps(), ["proposed", "ended"]);
+            assert_eq!(bench.steps(), ["proposed", "approved", "ended"]);
         }
     }
 }
