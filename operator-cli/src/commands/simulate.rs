@@ -1,6 +1,11 @@
 //! `operator simulate`: a cluster to try things on.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::{DirBuilder, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::Utc;
 use serde::Serialize;
@@ -18,6 +23,7 @@ Examples:
   operator simulate
   operator simulate --scenario store-crash --speed 10
   operator simulate --scenario big --stores 10 --regions 1000000
+  operator simulate --scenario store-crash --speed 60 --log-dir logs
   operator simulate --list
   operator simulate -o json > cluster.json &        for scripts: one line, then it runs on
 
@@ -38,6 +44,9 @@ pub(crate) struct SimulateArgs {
     /// How fast time passes; 0 stands still
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     speed: f64,
+    /// Write each node's log into this directory, as TiKV and PD write them: tikv0.log, pd0.log, ...
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
     /// List the scenarios instead
     #[arg(long)]
     list: bool,
@@ -52,6 +61,9 @@ struct Running {
     shows_after_seconds: f64,
     pd: Vec<String>,
     stores: Vec<RunningStore>,
+    /// Where the nodes' logs are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,16 +97,74 @@ impl SimulateArgs {
         if let Some(stores) = self.stores {
             config.stores = usize::try_from(stores).unwrap_or(usize::MAX);
         }
+        config.logs = self.log_dir.is_some();
+        let mut logs = self.log_dir.clone().map(LogFiles::create).transpose()?;
         let server = Server::start(config, self.speed)
             .await
             .map_err(|error| Failure::other("the simulated cluster could not be started", error))?;
-        let running = running(&server, self.scenario, self.speed);
+        if let Some(logs) = &mut logs {
+            logs.write(&server)?;
+        }
+        let running = Running { log_dir: self.log_dir, ..running(&server, self.scenario, self.speed) };
         match output.format {
             Format::Json => output.json_line(&running)?,
             Format::Table => output.text(&render(&running))?,
         }
         output.flush()?;
-        std::future::pending().await
+        let Some(mut logs) = logs else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(WRITTEN_EVERY).await;
+            logs.write(&server)?;
+        }
+    }
+}
+
+/// How often what the nodes wrote goes to their files.
+const WRITTEN_EVERY: Duration = Duration::from_millis(200);
+
+/// The nodes' logs as files.
+struct LogFiles {
+    directory: PathBuf,
+    files: BTreeMap<String, File>,
+}
+
+impl LogFiles {
+    fn create(directory: PathBuf) -> Result<Self, Failure> {
+        DirBuilder::new().recursive(true).create(&directory).map_err(|error| {
+            Failure::other(format!("{} cannot be made a directory for logs", directory.display()), error)
+        })?;
+        Ok(Self { directory, files: BTreeMap::new() })
+    }
+
+    /// Writes what every node wrote since the last time.
+    fn write(&mut self, server: &Server) -> Result<(), Failure> {
+        let written = server.with(|simulator| {
+            let nodes = simulator.nodes().into_iter();
+            nodes.map(|node| (node.name, simulator.drain_log(node.id).lines)).collect::<Vec<_>>()
+        });
+        for (name, lines) in written {
+            self.append(&name, &lines)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, lines: &[String]) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = self.directory.join(format!("{name}.log"));
+        if !self.files.contains_key(name) {
+            let file = File::create_new(&path).map_err(|error| {
+                let message = format!("{} cannot be created; name another directory", path.display());
+                Failure::other(message, error)
+            })?;
+            self.files.insert(name.to_owned(), file);
+        }
+        let Some(file) = self.files.get_mut(name) else { return Ok(()) };
+        let mut text = lines.join("\n");
+        text.push('\n');
+        file.write_all(text.as_bytes())
+            .map_err(|error| Failure::other(format!("{} cannot be written", path.display()), error))
     }
 }
 
@@ -109,6 +179,7 @@ fn running(server: &Server, scenario: Scenario, speed: f64) -> Running {
         shows_after_seconds: scenario.shows_after().as_secs_f64() / speed,
         pd: server.pd_urls(),
         stores: stores.collect(),
+        log_dir: None,
     }
 }
 
@@ -125,6 +196,9 @@ fn render(running: &Running) -> String {
     }
     if let Some(more) = running.stores.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let _ = writeln!(shown, "        and {more} more");
+    }
+    if let Some(directory) = &running.log_dir {
+        let _ = writeln!(shown, "Logs    {}", directory.join("*.log").display());
     }
     let _ = writeln!(
         shown,
@@ -151,6 +225,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn logs_are_written_to_files_that_were_not_there() {
+        let directory = std::env::temp_dir().join(format!("operator-simulate-{}", std::process::id()));
+        let mut logs = LogFiles::create(directory.join("new")).unwrap();
+        for line in ["one", "two"] {
+            logs.append("tikv0", &[line.to_owned()]).unwrap();
+        }
+        let path = directory.join("new/tikv0.log");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+
+        let mut logs = LogFiles::create(directory.join("new")).unwrap();
+        let error = logs.append("tikv0", &["three".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("tikv0.log") && error.contains("another directory"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert!(LogFiles::create(path).is_err(), "that is a file");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
     fn a_person_reads_what_runs_and_how_to_look_at_it() {
         let running = Running {
             scenario: "big",
@@ -160,11 +252,14 @@ mod tests {
             stores: (1..=10)
                 .map(|id| RunningStore { id, status_address: format!("127.0.0.1:{id}") })
                 .collect(),
+            log_dir: Some(PathBuf::from("logs")),
         };
         let text = render(&running);
         assert!(text.starts_with("Simulating big: many stores\nIt shows in 8 s.\n"), "{text}");
         assert!(
-            text.contains("\nStore   8 with its status at http://127.0.0.1:8\n        and 2 more\n"),
+            text.contains(
+                "\nStore   8 with its status at http://127.0.0.1:8\n        and 2 more\nLogs    logs/*.log\n"
+            ),
             "{text}"
         );
         assert!(text.ends_with("\n  operator --pd http://127.0.0.1:1,http://127.0.0.1:2 status\n"), "{text}");

@@ -253,3 +253,26 @@ fn the_death_of_the_leading_pd_is_survived() {
     let stores: Vec<Store> = read(&format!("--pd {} stores", pd.join(",")));
     assert_eq!(stores.len(), 3);
 }
+
+#[test]
+fn a_simulations_logs_tell_of_its_leaders() {
+    let directory = std::env::temp_dir().join(format!("operator-log-dir-{}", std::process::id()));
+    let path = directory.to_str().unwrap();
+    let simulation = Simulation::start(&format!("--scenario store-crash --speed 100 --log-dir {path}"));
+    assert_eq!(simulation.told["log_dir"], path);
+    let leaders = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_operator"))
+            .args(["logs", "--leadership", "--kind", "became_leader", "-o", "json", path])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    // The second store led sixteen of the regions, and dies after 30 s. Each look takes a while, so nothing has to wait.
+    let started = std::time::Instant::now();
+    while leaders() < 16 {
+        assert!(started.elapsed().as_secs() < 30, "{} leaders", leaders());
+    }
+    drop(simulation);
+    std::fs::remove_dir_all(&directory).unwrap();
+}

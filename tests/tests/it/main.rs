@@ -15,6 +15,7 @@ mod region_walks;
 mod costs;
 mod scenarios;
 mod logs;
+mod simulated_logs;
 #[allow(dead_code, reason = "the simulated days use the rest")]
 mod watched;
 mod stories;

@@ -22,6 +22,9 @@ pub struct Config {
     pub start: DateTime<Utc>,
     /// The disk of each store.
     pub store_capacity_bytes: u64,
+    /// Whether the processes write logs, for [`Simulator::drain_log`](crate::Simulator::drain_log); not at first, as lines
+    /// take memory until they are drained.
+    pub logs: bool,
 }
 
 impl Config {
@@ -45,6 +48,7 @@ impl Config {
             },
             start: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1_767_225_600),
             store_capacity_bytes: 500 << 30,
+            logs: false,
         }
     }
 

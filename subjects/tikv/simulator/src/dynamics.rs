@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::event::{Event, NodeId};
+use crate::log::Stood;
 use crate::model::{Filling, Load, Process, Work};
 use crate::pd::{Members, REGION_BEAT, STORE_BEAT, Source, TICK};
 use crate::simulator::{COUNT, Simulator, Task};
@@ -13,6 +14,7 @@ impl Simulator {
             Task::StoreBeat(id) => self.store_beat(id),
             Task::RegionBeat(id) => self.region_beat(id),
             Task::Election(id) => self.election(id),
+            Task::Campaign(id) => self.campaign(id),
             Task::PdElection => self.pd_election(),
             Task::Count => {
                 self.cluster.count();
@@ -99,7 +101,7 @@ impl Simulator {
                     let next =
                         (1..count).map(|n| (leader + n) % count).find(|n| self.pd.members.is_alive(*n));
                     if next.is_some() {
-                        self.pd.lose_leader(self.cluster.now);
+                        self.lose_leader_of_pd(Stood::Resigned);
                         self.pd.members.leader = next;
                         self.new_leader_of_pd(Source::Synced);
                     }
@@ -123,7 +125,7 @@ impl Simulator {
                 member.process = process;
                 let led = self.pd.members.leader == Some(index);
                 if led || (self.pd.members.leader.is_some() && !self.pd.members.has_quorum()) {
-                    self.pd.lose_leader(now);
+                    self.lose_leader_of_pd(if led { Stood::Stopped } else { Stood::Alone });
                     let takes = Members::election_takes(&mut self.random, true);
                     self.later(takes, Task::PdElection);
                 }
@@ -136,7 +138,11 @@ impl Simulator {
                 }
                 store.process = process;
                 store.stopped_at.get_or_insert(now);
-                for region in self.touch_store(id) {
+                let regions = self.touch_store(id);
+                if process == Process::Hung {
+                    self.log_hang(id);
+                }
+                for region in regions {
                     let held = self.cluster.regions.get(region);
                     if held.is_some_and(|held| held.leader.is_some_and(|leader| leader.store == id)) {
                         self.lose_leader(region);
@@ -156,7 +162,11 @@ impl Simulator {
             Process::Dead => member.started_at = now,
             Process::Hung => {}
         }
+        let died = member.process == Process::Dead;
         member.process = Process::Running;
+        if died {
+            self.log_pd_start(index);
+        }
         if self.pd.members.leader.is_none() {
             let takes = Members::election_takes(&mut self.random, false);
             self.later(takes, Task::PdElection);
@@ -167,6 +177,7 @@ impl Simulator {
         let now = self.cluster.now;
         self.cluster.settle();
         let Some(store) = self.cluster.stores.get_mut(&id) else { return };
+        let died = store.process == Process::Dead;
         match store.process {
             Process::Running => return,
             Process::Dead => {
@@ -180,6 +191,10 @@ impl Simulator {
         if let Some(meta) = self.pd.stores.get_mut(&id) {
             meta.started_at = store.started_at;
         }
+        if died {
+            self.log_start(id, now);
+        }
+        self.log_return(id, died);
         let regions: Vec<_> =
             self.cluster.regions.held().filter(|r| r.leader.is_none()).map(|r| r.id).collect();
         for region in regions {
@@ -192,6 +207,7 @@ impl Simulator {
         if let Some(store) = self.cluster.stores.get_mut(&id) {
             store.update_slow_score();
         }
+        self.log_complaints(id);
         let tombstone = self.pd.bury_if_empty(&self.cluster, id);
         if tombstone || self.cluster.is_alive(id) {
             self.pd.store_beat(&self.cluster, id, self.cluster.now);
@@ -212,7 +228,17 @@ impl Simulator {
 
     /// The leader of a region tells PD how it is.
     pub(crate) fn report(&mut self, id: u64, periodic: bool) {
+        let leader = |simulator: &Self| {
+            let memory = simulator.pd.memory.as_ref()?;
+            memory.regions.get(&id)?.region.leader.map(|leader| leader.store)
+        };
+        let before = leader(self);
         self.pd.region_beat(&self.cluster, id, periodic);
+        if let (Some(from), Some(to)) = (before, leader(self))
+            && from != to
+        {
+            self.log_pd_hears(id, from, to);
+        }
     }
 
     fn pd_takes_over(&mut self, index: usize) {

@@ -34,6 +34,7 @@ impl Simulator {
             Some(OperatorEnd::Replaced | OperatorEnd::Canceled) => now + DOOMED_AFTER,
         };
         self.later(operator.due - now, Task::Operate);
+        self.log_operator(&operator);
         if let Some(memory) = &mut self.pd.memory {
             memory.start(operator);
         }
@@ -173,6 +174,9 @@ impl Simulator {
                     region.peers.push(*peer);
                     region.arriving = Some(peer.id);
                 });
+                if let Some(region) = self.cluster.regions.get(id).map(|region| region.into_owned()) {
+                    self.log_learner(&region, *peer);
+                }
                 operator.under_way = true;
                 self.later(snapshot_takes(id), Task::Arrival { region: id, peer: peer.id });
                 return None;

@@ -29,6 +29,7 @@ impl Simulator {
         for key in keys {
             if let Some(left) = self.cluster.regions.split(id, key) {
                 self.pd.inherit(left, id);
+                self.lead_first(left);
                 self.report(left, false);
                 self.report(id, false);
                 self.later(REGION_BEAT, Task::RegionBeat(left));

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::event::{Event, Fault, NodeId, OperatorEnd};
 use crate::http::{Reply, Request, RequestLog};
+use crate::log::{Logs, Stood};
 use crate::model::{Cluster, Layout, Process, Regions, Store, Work};
 use crate::pd::{Known, Pd, REGION_BEAT, STORE_BEAT, Source, StoreMeta, TICK};
 use crate::random::{Random, hash};
@@ -35,6 +36,7 @@ pub struct Simulator {
     log: RequestLog,
     /// How operators end that have not begun yet, by region.
     pub(crate) dooms: BTreeMap<u64, OperatorEnd>,
+    pub(crate) logs: Logs,
 }
 
 /// What is due at a moment.
@@ -44,6 +46,8 @@ pub(crate) enum Task {
     RegionBeat(u64),
     /// The peers of a region find out whether they have a leader.
     Election(u64),
+    /// A peer of a region without a quorum tries to be elected.
+    Campaign(u64),
     PdElection,
     /// The member that was chosen takes over from a leader of PD that resigned.
     PdTakesOver(usize),
@@ -120,8 +124,13 @@ impl Simulator {
             faults: Vec::new(),
             log: RequestLog::default(),
             dooms: BTreeMap::new(),
+            logs: Logs::default(),
             config,
         };
+        for member in 0..simulator.pd.members.list.len() {
+            simulator.log_pd_start(member);
+        }
+        simulator.log_pd_leader(started_at + TimeDelta::seconds(5));
         for id in &ids {
             simulator.join(*id, started_at + TimeDelta::seconds(6));
         }
@@ -313,6 +322,7 @@ impl Simulator {
                 work: Work::new(started_at),
             },
         );
+        self.log_start(id, started_at);
         self.pd.stores.insert(id, StoreMeta::new(started_at));
         self.later(self.phase(id, STORE_BEAT), Task::StoreBeat(id));
     }
@@ -369,7 +379,17 @@ impl Simulator {
         self.cluster.regions.held().filter(|r| r.peer_on(store).is_some()).map(|r| r.id).collect()
     }
 
+    /// The leader of PD leads no more.
+    pub(crate) fn lose_leader_of_pd(&mut self, why: Stood) {
+        let leader = self.pd.members.leader;
+        self.pd.lose_leader(self.cluster.now);
+        if let Some(leader) = leader {
+            self.log_pd_leader_lost(leader, why);
+        }
+    }
+
     pub(crate) fn new_leader_of_pd(&mut self, source: Source) {
         self.pd.lead(&self.cluster, source);
+        self.log_pd_leader(self.cluster.now);
     }
 }

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub(crate) use about::VERSION;
 pub(crate) use answer::path_segments;
 pub(crate) use members::Members;
 pub(crate) use memory::{Known, REGION_BEAT, STORE_BEAT, Source, StoreMeta};

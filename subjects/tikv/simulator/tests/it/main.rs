@@ -11,6 +11,7 @@ mod actions_recorded;
 mod api;
 mod chaos;
 mod likeness;
+mod logs;
 mod metrics;
 mod page;
 mod scenarios;

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::Reply;
+use crate::log::Stood;
 use crate::pd::answer;
 use crate::simulator::{Simulator, Task};
 
@@ -38,7 +39,7 @@ impl Simulator {
             ));
         };
         if next != leader {
-            self.pd.lose_leader(self.cluster.now);
+            self.lose_leader_of_pd(Stood::Resigned);
             let takes = i64::try_from(self.random.between(40, 120)).unwrap_or(80);
             self.later(TimeDelta::milliseconds(takes), Task::PdTakesOver(next));
             // Should that one die meanwhile, the others elect.
