@@ -7,6 +7,14 @@
 //! What is true (`model`) is kept apart from what PD knows (`pd`): PD learns from heartbeats, forgets when its leader
 //! changes, and goes on showing what it was told last.
 //!
+//! Requests that change something are carried out as a cluster carries them out: an operator that PD accepted moves a
+//! leader some milliseconds later and a peer some seconds later, or never. [`Event::Doom`] decides which, a [`Fault`] loses
+//! the answer before or after the request was carried out, and [`RequestLog::writes`] keeps what was sent. Answers to what
+//! was recorded of a real PD v8.5.1 are those recorded, to the byte; the others are from its source, and not every endpoint
+//! is there. PD shows no value that was set for a time only (`ttlSecond`), though it works by it: nor does this.
+//!
+//! With [`Config::logs`] every process also writes a log, for [`Simulator::drain_log`].
+//!
 //! ```
 //! use std::time::Duration;
 //! use tikv_simulator::{Config, Request, Scenario, Simulator};
