@@ -116,7 +116,7 @@ impl Reading {
         let told = Told::new(&self.output, self.args.files.len() > 1);
         let mut failed = None;
         let output = &mut self.output;
-        let take = |bytes: &[u8]| match output.text(&String::from_utf8_lossy(bytes)) {
+        let take = |bytes: &[u8]| match output.lines(bytes) {
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => {
                 failed = Some(failure);
@@ -276,7 +276,7 @@ impl Reading {
                 }
             }
         }
-        if out.is_empty() { Ok(()) } else { self.output.text(&String::from_utf8_lossy(&out)) }
+        if out.is_empty() { Ok(()) } else { self.output.lines(&out) }
     }
 
     fn stats(&mut self, files: &[PathBuf]) -> Result<(), Failure> {

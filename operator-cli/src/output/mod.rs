@@ -66,6 +66,11 @@ impl Output {
         Ok(self.results.write_all(text.as_bytes())?)
     }
 
+    /// Writes text that is safe and ends its own lines, and stands in memory as bytes.
+    pub(crate) fn lines(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        Ok(self.results.write_all(lines)?)
+    }
+
     /// Says something beside the results, one line. Whether anybody reads it makes no difference.
     pub(crate) fn note(&mut self, text: &str) {
         let _ = writeln!(self.notes, "{text}");

@@ -1,11 +1,13 @@
 //! What a line tells of leadership. Every form is listed with a line of its own in `docs/logs.md`.
 
+mod written;
+
 use std::borrow::Cow;
 
 use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, RegionId, StoreId};
 use serde::Serialize;
 
-use super::line::{Entry, parse_line};
+use super::line::{Entry, head, without_end};
 use super::text::number;
 use super::time::Time;
 
@@ -66,11 +68,12 @@ impl Leadership<'_> {
 /// Whether a line can tell of leadership, by a look at where its source and its message stand, which costs nothing
 /// beside finding the line's end. A line that looks unlike others is not refused. `votes`: see
 /// [`is_vote`](Kind::is_vote).
+#[inline]
 pub fn may_tell(line: &[u8], votes: bool) -> bool {
-    let laid_out = line.get(31..34) == Some(b"] [");
-    let source = match (line.get(38..41), line.get(39..42)) {
-        (Some(b"] ["), _) if laid_out => line.get(41..),
-        (_, Some(b"] [")) if laid_out => line.get(42..),
+    // A level has four letters or five.
+    let source = match line.get(31..).and_then(<[u8]>::first_chunk) {
+        Some([b']', b' ', b'[', _, _, _, _, b']', b' ', b'[']) => line.get(41..),
+        Some([b']', b' ', b'[', _, _, _, _, _, b']', b' ']) if line.get(41) == Some(&b'[') => line.get(42..),
         _ => return matches!(line.first(), Some(b'[' | b'{')),
     };
     let Some(source) = source else { return false };
@@ -96,26 +99,22 @@ pub fn may_tell(line: &[u8], votes: bool) -> bool {
 
 /// What a line tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of_line<'a>(line: &'a [u8], file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
-    leadership_of(&parse_line(line).ok()?, file, number)
+    entry_and_leadership(line, file, number).map(|(_, told)| told)
+}
+
+/// The same, and the entry. The fields are looked at once, and not at all if the message tells nothing.
+pub(super) fn entry_and_leadership<'a>(
+    line: &'a [u8],
+    file: &'a str,
+    number: Option<u64>,
+) -> Option<(Entry<'a>, Leadership<'a>)> {
+    let (entry, _) = head(without_end(line)).ok()?;
+    Some((entry, leadership_of(&entry, file, number)?))
 }
 
 /// What an entry tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
-    // Only PD's etcd names a logger.
-    if entry.logger.is_some() {
-        return None;
-    }
-    let message = entry.message.inner();
-    let source = entry.source.inner();
-    let file_end = memchr::memchr(b':', source).unwrap_or(0);
-    let form = match source.get(..file_end)? {
-        b"raft.rs" => of_raft(message)?,
-        b"peer.rs" => of_peer(message)?,
-        b"server.go" => of_pd(message)?,
-        b"region.go" if message == b"leader changed" => Kind::LeaderReported.into(),
-        _ if source == b"<unknown>" => of_raft(message).or_else(|| of_peer(message))?,
-        _ => return None,
-    };
+    let form = form(entry)?;
     let mut told = Leadership {
         at: entry.time,
         kind: form.kind,
@@ -132,7 +131,8 @@ pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) 
         line: number,
     };
     let is_report = told.kind == Kind::LeaderReported;
-    for (name, value) in entry.fields() {
+    let mut fields = entry.fields();
+    while let Some((name, value)) = fields.try_next().ok()? {
         match name.inner() {
             b"region_id" | b"region-id" => told.region_id = value.number().map(RegionId),
             b"raft_id" | b"peer_id" => told.peer_id = value.number().map(PeerId),
@@ -152,6 +152,25 @@ pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) 
         }
     }
     Some(told)
+}
+
+/// What an entry's message tells.
+fn form(entry: &Entry<'_>) -> Option<Form> {
+    // Only PD's etcd names a logger.
+    if entry.logger.is_some() {
+        return None;
+    }
+    let (source, message) = (entry.source.inner(), entry.message.inner());
+    match source.first_chunk()? {
+        b"raft.rs:" => of_raft(message),
+        b"peer.rs:" => of_peer(message),
+        b"server.g" if source.starts_with(b"server.go:") => of_pd(message),
+        b"region.g" if source.starts_with(b"region.go:") && message == b"leader changed" => {
+            Some(Kind::LeaderReported.into())
+        }
+        b"<unknown" if source == b"<unknown>" => of_raft(message).or_else(|| of_peer(message)),
+        _ => None,
+    }
 }
 
 /// A message that was recognised, and what it says beside the fields.

@@ -4,7 +4,7 @@
 
 use super::json;
 use super::level::Level;
-use super::text::{self, Text, string_end};
+use super::text::{self, Text, plain_length, string_end};
 use super::time::Time;
 
 /// A line that is the beginning of an entry; what follows without a time of its own belongs to it. Borrows from the
@@ -71,9 +71,25 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// What was checked before.
+    /// What was checked before, or is read by [`try_next`](Self::try_next) alone.
     pub(super) fn new(rest: &'a [u8], is_json: bool) -> Self {
         Self { rest, is_json }
+    }
+
+    /// The next one; none at the end of the line, and an error where something else stands. Says so once.
+    #[inline]
+    pub(super) fn try_next(&mut self) -> Parsed<Option<(Text<'a>, Text<'a>)>> {
+        if self.is_json {
+            return Ok(json::next_field(&mut self.rest));
+        }
+        let at = after_empty(self.rest, 0);
+        let rest = std::mem::take(&mut self.rest);
+        if at >= rest.len() {
+            return Ok(None);
+        }
+        let (name, value, end) = field(rest, at)?;
+        self.rest = rest.get(end..).unwrap_or_default();
+        Ok(Some((name, value)))
     }
 }
 
@@ -81,12 +97,7 @@ impl<'a> Iterator for Fields<'a> {
     type Item = (Text<'a>, Text<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_json {
-            return json::next_field(&mut self.rest);
-        }
-        let (name, value, end) = field(self.rest, after_empty(self.rest, 0)).ok()?;
-        self.rest = self.rest.get(end..).unwrap_or_default();
-        Some((name, value))
+        self.try_next().ok()?
     }
 }
 
@@ -132,11 +143,26 @@ type Parsed<T> = Result<T, ParseLineError>;
 /// # Errors
 /// What is wrong with it, and at which byte.
 pub fn parse_line(line: &[u8]) -> Parsed<Entry<'_>> {
+    let line = without_end(line);
+    let (entry, at) = head(line)?;
+    let mut at = after_empty(line, at);
+    while at < line.len() {
+        (_, _, at) = field(line, at).map_err(ParseLineError::after_time)?;
+        at = after_empty(line, at);
+    }
+    Ok(entry)
+}
+
+pub(super) fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The entry of a line without its end, and where its fields begin. Those of a text are not checked yet.
+pub(super) fn head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
     match line.first() {
-        Some(b'[') => text_line(line),
-        Some(b'{') => json::parse(line),
+        Some(b'[') => text_head(line),
+        Some(b'{') => Ok((json::parse(line)?, line.len())),
         _ => Err(ParseLineError::new(0, "a line begins with `[` and its time, or is a JSON object")),
     }
 }
@@ -144,7 +170,7 @@ pub fn parse_line(line: &[u8]) -> Parsed<Entry<'_>> {
 /// How many bytes a time may take.
 const LONGEST_TIME: usize = 40;
 
-fn text_line(line: &[u8]) -> Parsed<Entry<'_>> {
+fn text_head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
     let begin = line.get(1..).unwrap_or_default();
     // Where it ends nearly always, or else looked for.
     let end = match begin.get(30) {
@@ -158,7 +184,7 @@ fn text_line(line: &[u8]) -> Parsed<Entry<'_>> {
     after_time(line, end + 2, time).map_err(ParseLineError::after_time)
 }
 
-fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
+fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<(Entry<'_>, usize)> {
     let (level, at) = item(line, at)?;
     let Some(level) = Level::read(level.raw()) else {
         return Err(ParseLineError::new(at - 1 - level.raw().len(), "a level such as `INFO`"));
@@ -172,15 +198,11 @@ fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
         (entry.message, at) = item(line, at)?;
     }
     entry.fields = Fields::new(line.get(at..).unwrap_or_default(), false);
-    at = after_empty(line, at);
-    while at < line.len() {
-        (_, _, at) = field(line, at)?;
-        at = after_empty(line, at);
-    }
-    Ok(entry)
+    Ok((entry, at))
 }
 
 /// `raft.rs:1271` or `<unknown>`.
+#[inline]
 fn is_source(text: &[u8]) -> bool {
     let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let before = text.len().saturating_sub(digits + 1);
@@ -188,12 +210,14 @@ fn is_source(text: &[u8]) -> bool {
 }
 
 /// ` [text]`
+#[inline]
 fn item(line: &[u8], at: usize) -> Parsed<(Text<'_>, usize)> {
     let (text, at) = text(line, opened(line, at)?, b']')?;
     Ok((text, at))
 }
 
 /// ` [name=value]`
+#[inline]
 fn field(line: &[u8], at: usize) -> Parsed<(Text<'_>, Text<'_>, usize)> {
     let (name, at) = text(line, opened(line, at)?, b'=')?;
     let (value, at) = text(line, at, b']')?;
@@ -201,6 +225,7 @@ fn field(line: &[u8], at: usize) -> Parsed<(Text<'_>, Text<'_>, usize)> {
 }
 
 /// PD writes ` []` for an error that is none.
+#[inline]
 fn after_empty(line: &[u8], mut at: usize) -> usize {
     while line.get(at..at + 3) == Some(b" []") {
         at += 3;
@@ -208,6 +233,7 @@ fn after_empty(line: &[u8], mut at: usize) -> usize {
     at
 }
 
+#[inline]
 fn opened(line: &[u8], at: usize) -> Parsed<usize> {
     match line.get(at..at + 2) {
         Some(b" [") => Ok(at + 2),
@@ -216,6 +242,7 @@ fn opened(line: &[u8], at: usize) -> Parsed<usize> {
 }
 
 /// A plain or quoted text that ends before `stop`, and where it goes on behind that.
+#[inline]
 fn text(line: &[u8], start: usize, stop: u8) -> Parsed<(Text<'_>, usize)> {
     let wrong = |at, what| Err(ParseLineError::new(at, what));
     let rest = line.get(start..).unwrap_or_default();
@@ -225,8 +252,7 @@ fn text(line: &[u8], start: usize, stop: u8) -> Parsed<(Text<'_>, usize)> {
             Err(at) => return wrong(at, "a JSON string that ends"),
         }
     } else {
-        let special = |byte: &u8| *byte == stop || matches!(byte, b'[' | b']' | b'"' | 0..b' ');
-        start + rest.iter().position(special).unwrap_or(rest.len())
+        start + plain_length(rest, stop)
     };
     match line.get(end) {
         Some(byte) if *byte == stop => Ok((Text::new(line.get(start..end).unwrap_or_default()), end + 1)),

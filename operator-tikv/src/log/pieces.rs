@@ -1,13 +1,16 @@
 //! A file read in pieces of whole lines, on several threads, and what comes of them handed over in the file's order.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
 use super::files::Input;
+
+/// Where the end of a line is looked for first, in bytes.
+const NEAR: usize = 4 * 1024;
 
 /// Some whole lines.
 pub(super) struct Piece<'a> {
@@ -39,6 +42,14 @@ pub(super) fn read<F, T: Send>(
     mut take: impl FnMut(T) -> ControlFlow<()> + Send,
 ) -> io::Result<u64> {
     let number = (plan.start == 0).then_some(1);
+    // One thread needs no turns.
+    let input = match input {
+        Input::File(mut file) if plan.threads == 1 => {
+            file.seek(SeekFrom::Start(plan.start))?;
+            Input::Stream(Box::new(file))
+        }
+        input => input,
+    };
     match input {
         Input::Stream(stream) => {
             let mut blocks = Blocks::new(stream);
@@ -121,7 +132,9 @@ fn load(
     let last = memchr::memrchr(b'\n', loaded).map_or(start, |end| (end + 1).max(start));
     let mut searched = end;
     while last < searched && end - last <= LONGEST_LINE {
-        end = fill(file, begin, end..end + BUFFER / 4, buffer)?;
+        // Nearly always its end is near.
+        let more = (end - last).clamp(NEAR, BUFFER);
+        end = fill(file, begin, end..end + more, buffer)?;
         let fresh = buffer.get(searched..end).unwrap_or_default();
         if fresh.is_empty() {
             break;
@@ -175,6 +188,8 @@ struct Turns {
     numbered: u64,
     number: Option<u64>,
     handed_over: u64,
+    /// How many threads wait: nobody is woken where nobody sleeps, which would cost a system call.
+    waiting: usize,
     stopped: bool,
     cut: u64,
     failed: Option<io::Error>,
@@ -186,17 +201,28 @@ struct Alarm<'a>(&'a Order);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
-            self.0.changed.notify_all();
+            let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.stopped = true;
+            self.0.tell(&turns);
         }
     }
 }
 
 impl Order {
     fn wait(&self, until: impl Fn(&Turns) -> bool) -> Option<MutexGuard<'_, Turns>> {
-        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = self.changed.wait_while(turns, |turns| !turns.stopped && !until(turns));
-        Some(wait.unwrap_or_else(PoisonError::into_inner)).filter(|turns| !turns.stopped)
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        while !turns.stopped && !until(&turns) {
+            turns.waiting += 1;
+            turns = self.changed.wait(turns).unwrap_or_else(PoisonError::into_inner);
+            turns.waiting -= 1;
+        }
+        Some(turns).filter(|turns| !turns.stopped)
+    }
+
+    fn tell(&self, turns: &Turns) {
+        if turns.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// The number of a piece's first line; none once it is over.
@@ -206,7 +232,7 @@ impl Order {
         turns.number = number.map(|number| number + lines);
         turns.numbered += 1;
         turns.cut += cut;
-        self.changed.notify_all();
+        self.tell(&turns);
         Some(number)
     }
 
@@ -220,7 +246,7 @@ impl Order {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.handed_over += 1;
         turns.stopped |= flow.is_break();
-        self.changed.notify_all();
+        self.tell(&turns);
         flow
     }
 
@@ -228,7 +254,7 @@ impl Order {
     fn fail(&self, index: u64, error: io::Error) {
         if let Some(mut turns) = self.wait(|turns| turns.handed_over == index) {
             (turns.stopped, turns.failed) = (true, Some(error));
-            self.changed.notify_all();
+            self.tell(&turns);
         }
     }
 }

@@ -41,7 +41,11 @@ fn examine(line: &[u8]) {
     };
     if let Some(change) = leadership_of(&entry, "a.log", None) {
         assert!(may_tell(line, true), "{}", line.escape_ascii());
-        assert_eq!(serde_json::to_vec(&change).unwrap(), serde_json::to_vec(&change.to_owned()).unwrap());
+        let mut json = Vec::new();
+        let printable = change.write_json(&mut json);
+        assert!(!printable || json.iter().all(|byte| matches!(byte, b' '..=b'~')));
+        assert_eq!(json, serde_json::to_vec(&change).unwrap());
+        assert_eq!(json, serde_json::to_vec(&change.to_owned()).unwrap());
     }
     let mut written = Vec::new();
     entry.write(&mut written);

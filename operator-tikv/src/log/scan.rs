@@ -12,11 +12,14 @@ use serde::Serialize;
 use super::blocks::lines;
 use super::files::Input;
 use super::filter::Filter;
-use super::leadership::{Leadership, leadership_of, may_tell};
+use super::leadership::{Leadership, entry_and_leadership, leadership_of, may_tell};
 use super::level::Level;
 use super::line::{ParseLineError, parse_line};
 use super::pieces::{self, Piece, Plan};
 use super::window::window_start;
+
+/// About how long a change is that was written, in bytes.
+const USUAL_LENGTH: usize = 256;
 
 /// How to read files.
 #[derive(Debug, Default)]
@@ -79,11 +82,11 @@ impl Scan {
             (count, found)
         };
         let map = |piece: Piece<'_>, found: Vec<(u64, std::ops::Range<usize>)>| {
-            let mut told = Vec::new();
+            let mut told = Vec::with_capacity(found.len() * USUAL_LENGTH);
             for (index, line) in found {
-                let Ok(entry) = parse_line(piece.lines.get(line).unwrap_or_default()) else { continue };
+                let line = piece.lines.get(line).unwrap_or_default();
                 let number = piece.number.map(|number| number + index);
-                if let Some(change) = leadership_of(&entry, &name, number)
+                if let Some((entry, change)) = entry_and_leadership(line, &name, number)
                     && self.takes(change.kind)
                     && self.filter.takes(&entry)
                 {
@@ -107,9 +110,15 @@ impl Scan {
         let name = path.to_string_lossy();
         let mut scanned = Scanned::default();
         let mut of_file = Stats::default();
-        let find = |block: &[u8]| (pieces::count(block), ());
-        let map = |piece: Piece<'_>, ()| {
-            (piece.is_first && is_foreign(piece.lines), Stats::of(&piece, &name, &self.filter))
+        let find = |block: &[u8]| {
+            let stats = Stats::of(block, &name, &self.filter);
+            (stats.lines, stats)
+        };
+        let map = |piece: Piece<'_>, mut stats: Stats| {
+            for example in &mut stats.examples {
+                example.line = piece.number.zip(example.line).map(|(first, line)| first + line);
+            }
+            (piece.is_first && is_foreign(piece.lines), stats)
         };
         let result = self.pieces(path, find, map, |(foreign, piece)| {
             scanned.foreign |= foreign;
@@ -205,10 +214,11 @@ impl Stats {
     /// How many lines that could not be parsed are shown.
     pub const EXAMPLES: usize = 5;
 
-    fn of(piece: &Piece<'_>, file: &str, filter: &Filter) -> Self {
-        let mut stats = Self { bytes: piece.lines.len() as u64, ..Self::default() };
-        for line in lines(piece.lines) {
-            let number = piece.number.map(|number| number + stats.lines);
+    /// Of some lines; the numbers of the examples count from 0.
+    fn of(block: &[u8], file: &str, filter: &Filter) -> Self {
+        let mut stats = Self { bytes: block.len() as u64, ..Self::default() };
+        for line in lines(block) {
+            let number = Some(stats.lines);
             stats.lines += 1;
             let entry = match parse_line(line) {
                 Ok(entry) => entry,
@@ -222,7 +232,7 @@ impl Stats {
                 continue;
             }
             *stats.levels.entry(entry.level).or_default() += 1;
-            let Some(change) = leadership_of(&entry, file, number) else { continue };
+            let Some(change) = leadership_of(&entry, file, None) else { continue };
             *stats.leadership.entry(change.kind).or_default() += 1;
             if let (Kind::BecameLeader, Some(region)) = (change.kind, change.region_id) {
                 *stats.leaders_by_region.entry(region.0).or_default() += 1;

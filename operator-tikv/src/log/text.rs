@@ -20,16 +20,17 @@ impl<'a> Text<'a> {
     /// What it says. Allocates only if something was escaped. What is no UTF-8 in the line is none here.
     pub fn bytes(self) -> Cow<'a, [u8]> {
         let inner = self.inner();
-        match memchr::memchr(b'\\', inner) {
-            Some(at) if self.is_quoted() => Cow::Owned(unescaped(inner, at)),
-            _ => Cow::Borrowed(inner),
-        }
+        let escape = if self.is_quoted() { memchr::memchr(b'\\', inner) } else { None };
+        escape.map_or(Cow::Borrowed(inner), |at| Cow::Owned(unescaped(inner, at)))
     }
 
     /// What it says, with U+FFFD for what is no UTF-8.
     pub fn text(self) -> Cow<'a, str> {
         match self.bytes() {
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(bytes),
+            },
             Cow::Owned(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Cow::Owned(text),
                 Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
@@ -66,22 +67,69 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// How far a plain text goes at most: up to a bracket, a quote, a control character or `stop`.
+#[inline]
+pub(super) fn plain_length(text: &[u8], stop: u8) -> usize {
+    let marks = |word: u64| {
+        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
+        equal(word, b'[') | equal(word, b']') | equal(word, b'"') | equal(word, stop) | control
+    };
+    first_mark(text, marks)
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+
+/// Marks the bytes of a word that are this one, in their highest bit. Others are marked only above one that is right,
+/// due to what that borrowed; what the other bits say means nothing.
+#[inline]
+fn equal(word: u64, byte: u8) -> u64 {
+    let zero_there = word ^ (ONES * u64::from(byte));
+    zero_there.wrapping_sub(ONES) & !zero_there
+}
+
+/// The first byte that `marks` marks in its word, or the text's length. Texts are short: to guess how short costs more
+/// than to look at eight bytes at once.
+#[inline]
+fn first_mark(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
+    const HIGH: u64 = ONES << 7;
+    let mut length = 0;
+    while let Some(eight) = text.get(length..).and_then(<[u8]>::first_chunk) {
+        let found = marks(u64::from_le_bytes(*eight)) & HIGH;
+        if found != 0 {
+            return length + found.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let rest = text.get(length..).unwrap_or_default();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let found = marks(u64::from_le_bytes(last)) & HIGH;
+    length + (found.trailing_zeros() as usize / 8).min(rest.len())
+}
+
 /// Where the JSON string that begins at `start` ends: behind its closing quote, or else where it is wrong.
+#[inline]
 pub(super) fn string_end(line: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start + 1;
     loop {
         let rest = line.get(at..).unwrap_or_default();
-        let found = memchr::memchr2(b'"', b'\\', rest).ok_or(line.len())?;
-        if rest.get(found) == Some(&b'"') {
-            return Ok(at + found + 1);
+        let found = first_mark(rest, |word| equal(word, b'"') | equal(word, b'\\'));
+        match rest.get(found) {
+            None => return Err(line.len()),
+            Some(b'"') => return Ok(at + found + 1),
+            Some(_) => {
+                at += found + escape_length(rest.get(found + 1..).unwrap_or_default()).ok_or(at + found)?
+            }
         }
-        let escape = rest.get(found + 1..).unwrap_or_default();
-        at += found
-            + match escape {
-                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-                [b'u', hex @ ..] if hex4(hex).is_some() => 6,
-                _ => return Err(at + found),
-            };
+    }
+}
+
+/// How long an escape is whose backslash stands before `rest`; none if it is not one.
+fn escape_length(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
+        [b'u', hex @ ..] if hex4(hex).is_some() => Some(6),
+        _ => None,
     }
 }
 
@@ -177,6 +225,23 @@ mod tests {
         assert_eq!(Text(br#""\ud83d x""#).text(), "\u{FFFD} x");
         assert_eq!(Text(br#""\ud83d\u0041""#).text(), "\u{FFFD}A");
         assert_eq!(*Text(b"\"\xFF\\n\"").bytes(), *b"\xFF\n");
+    }
+
+    #[test]
+    fn a_plain_text_ends_at_the_first_byte_that_ends_it_wherever_that_stands() {
+        for end in 0..=u8::MAX {
+            for (at, length) in (0..20).flat_map(|at| [(at, at + 1), (at, at + 5), (at, 40)]) {
+                for other in [b'a', 0x80, 0xFF, b'\\', b'^', b'Z', b'!', b'<', b'>', b' '] {
+                    let mut text = vec![other; length];
+                    text[at] = end;
+                    for stop in [b']', b'='] {
+                        let ends = end < b' ' || matches!(end, b'[' | b']' | b'"') || end == stop;
+                        let expected = if ends { at } else { length };
+                        assert_eq!(plain_length(&text, stop), expected, "{end} at {at} among {other}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -70,40 +70,50 @@ impl fmt::Display for Time {
     }
 }
 
+impl Time {
+    /// Appends it as chrono writes the same moment: RFC 3339 in UTC.
+    pub(super) fn write_rfc3339(self, out: &mut Vec<u8>) {
+        match self.common_rfc3339() {
+            Some(text) => out.extend_from_slice(&text),
+            None => out.extend_from_slice(self.uncommon_rfc3339().as_bytes()),
+        }
+    }
+
+    /// Of what nearly every line has, without a detour: UTC and milliseconds.
+    fn common_rfc3339(self) -> Option<[u8; 24]> {
+        if self.offset_minutes != 0 || !self.nanos.is_multiple_of(1_000_000) || self.nanos == 0 {
+            return None;
+        }
+        let millis = self.nanos / 1_000_000;
+        let [y0, y1] = digits((self.year / 100) as u8);
+        let [y2, y3] = digits((self.year % 100) as u8);
+        let [[mo0, mo1], [d0, d1]] = [self.month, self.day].map(digits);
+        let [[h0, h1], [m0, m1], [s0, s1]] = [self.hour, self.minute, self.second].map(digits);
+        let ([f0, f1], f2) = (digits((millis / 10) as u8), b'0' + (millis % 10) as u8);
+        Some([
+            y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'.', f0,
+            f1, f2, b'Z',
+        ])
+    }
+
+    fn uncommon_rfc3339(self) -> String {
+        self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    }
+}
+
 /// As chrono writes the same moment: RFC 3339 in UTC.
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // What nearly every line has, without a detour: UTC and milliseconds.
-        if self.offset_minutes == 0 && self.nanos.is_multiple_of(1_000_000) && self.nanos > 0 {
-            let millis = self.nanos / 1_000_000;
-            let mut text = *b"0000-00-00T00:00:00.000Z";
-            let century = (self.year / 100) as u8;
-            let parts = [
-                (0, century),
-                (2, (self.year % 100) as u8),
-                (5, self.month),
-                (8, self.day),
-                (11, self.hour),
-                (14, self.minute),
-                (17, self.second),
-                (20, (millis / 10) as u8),
-            ];
-            for (at, value) in parts {
-                if let Some([tens, units]) = text.get_mut(at..at + 2) {
-                    *tens = b'0' + value / 10;
-                    *units = b'0' + value % 10;
-                }
-            }
-            if let Some(last) = text.get_mut(22) {
-                *last = b'0' + (millis % 10) as u8;
-            }
-            return match std::str::from_utf8(&text) {
-                Ok(text) => serializer.serialize_str(text),
-                Err(error) => Err(serde::ser::Error::custom(error)),
-            };
+        match self.common_rfc3339().as_ref().map(|text| std::str::from_utf8(text)) {
+            Some(Ok(text)) => serializer.serialize_str(text),
+            _ => serializer.serialize_str(&self.uncommon_rfc3339()),
         }
-        serializer.serialize_str(&self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
+}
+
+/// Of a number below 100.
+fn digits(number: u8) -> [u8; 2] {
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 fn two(tens: u8, units: u8) -> Option<u8> {

@@ -1,7 +1,5 @@
 //! Entries and events as lines: for people, or as JSON.
 
-use std::io::Write;
-
 use operator_core::LeadershipChangeKind as Kind;
 use operator_tikv::log::{Entry, Fields, Group, Leadership, Level, Time};
 use serde::Serialize;
@@ -60,7 +58,13 @@ impl Told {
     /// Writes an event.
     pub(super) fn change(&self, change: &Leadership<'_>, out: &mut Vec<u8>) {
         match self.format {
-            Format::Json => json(change, out),
+            Format::Json => {
+                let start = out.len();
+                match change.write_json(out) {
+                    true => out.push(b'\n'),
+                    false => end_json(start, out),
+                }
+            }
             Format::Table => self.change_text(change, out),
         }
     }
@@ -154,20 +158,24 @@ impl Told {
     }
 }
 
-/// One line of JSON with nothing in it that a terminal obeys. A value that cannot be written leaves no trace; there is
-/// none.
+/// One line of JSON. A value that cannot be written leaves no trace; there is none.
 fn json(value: &impl Serialize, out: &mut Vec<u8>) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         return out.truncate(start);
     }
+    end_json(start, out);
+}
+
+/// Ends the line of JSON that begins there, and leaves nothing in it that a terminal obeys.
+fn end_json(start: usize, out: &mut Vec<u8>) {
     let written = out.get(start..).unwrap_or_default();
     if !written.is_ascii() || written.contains(&0x7F) {
         let safe = crate::output::json_safe(String::from_utf8_lossy(written).into_owned());
         out.truncate(start);
         out.extend_from_slice(safe.as_bytes());
     }
-    let _ = out.write_all(b"\n");
+    out.push(b'\n');
 }
 
 /// As in JSON, and always with milliseconds.

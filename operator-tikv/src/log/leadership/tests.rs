@@ -120,6 +120,9 @@ fn every_form_is_told_and_the_same_in_both_types() {
         let told = told(line).unwrap_or_else(|| panic!("{line}"));
         assert_eq!(told.kind, kind, "{line}");
         assert_eq!(serde_json::to_string(&told).unwrap(), serde_json::to_string(&told.to_owned()).unwrap());
+        let mut written = Vec::new();
+        assert!(told.write_json(&mut written), "it is plain");
+        assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&told).unwrap());
         let is_raft = line.contains("[raft.rs:") || line.contains("[peer.rs:");
         assert_eq!(told.region_id.is_some() && told.peer_id.is_some(), is_raft, "{line}");
     }
