@@ -16,7 +16,8 @@ pub struct Event {
     pub schema: u32,
     /// Counts from 1 without gaps in what one monitor tells: a gap in what was received is a loss.
     pub sequence: u64,
-    /// When it was told, by the monitor's clock; of what an observation showed, when that was begun.
+    /// When it was told, by the monitor's clock; of what an observation showed, when that was begun; of a `log`, when
+    /// that says that it happened.
     pub at: DateTime<Utc>,
     /// What kind of event it is.
     #[serde(rename = "type")]

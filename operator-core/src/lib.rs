@@ -50,7 +50,7 @@ pub use invariant::{
 };
 pub use memory::{InMemorySubject, Reaction};
 pub use monitor::{
-    Counters, Delivery, Events, Monitor, MonitorConfig, Sink, SinkStatus, Snapshot, Unreachable,
+    Counters, Delivery, Events, Monitor, MonitorConfig, Reporter, Sink, SinkStatus, Snapshot, Unreachable,
 };
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
 pub use subject::{Subject, SubjectExt};

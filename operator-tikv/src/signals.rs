@@ -24,6 +24,9 @@
 //! | [`METRICS_SOURCE`] | the cluster | text | who told the stores' metrics |
 //! | [`METRICS_FALLBACK`] | the cluster | text | why that is not Prometheus, although there is one |
 //! | [`METRICS_WARNING`] | the cluster | text, one each | what makes the metrics incomplete or doubtful |
+//! | [`LOGS_FOLLOWED`], [`LOGS_READABLE`] | the cluster | number | how many logs are followed, and can be read; only with logs |
+//! | [`LEADERS_ELECTED`] | the cluster | 1/min | how often these told in the last minute that a region got a leader |
+//! | [`LEADERS_ELECTED_REGIONS`] | the cluster | number | in how many regions |
 //!
 //! A store is *in doubt* if PD calls it `Disconnected` or `Down`, or `Offline` without a heartbeat for 20 s.
 //!
@@ -32,6 +35,7 @@
 use chrono::{DateTime, Utc};
 use operator_core::{Regarding, Signal, SignalValue, StoreId, StoreMetrics};
 
+use crate::log::Churn;
 use crate::metrics::MetricsReading;
 use crate::pd::{Assessment, Evicting, Upkeep};
 
@@ -88,6 +92,15 @@ pub const METRICS_FALLBACK: &str = "metrics_fallback";
 /// What makes them incomplete or doubtful.
 pub const METRICS_WARNING: &str = "metrics_warning";
 
+/// How many logs are followed.
+pub const LOGS_FOLLOWED: &str = "logs_followed";
+/// How many of them can be read.
+pub const LOGS_READABLE: &str = "logs_readable";
+/// How often they told in the last minute that a region got a leader.
+pub const LEADERS_ELECTED: &str = "leaders_elected";
+/// In how many regions that was.
+pub const LEADERS_ELECTED_REGIONS: &str = "leaders_elected_regions";
+
 const STORES: &str = "GET /pd/api/v1/stores";
 const STATUS_PORT: &str = "GET /status of the store's status port";
 const SAMPLE: &str = "GET /pd/api/v1/stores and /pd/api/v1/regions/key";
@@ -106,6 +119,19 @@ pub(crate) fn of(assessment: &Assessment, upkeep: &Upkeep, at: DateTime<Utc>) ->
     let mut signals = Signals { at, list: Vec::with_capacity(assessment.stores.len() * 4 + 16) };
     of_stores(&mut signals, assessment);
     of_cluster(&mut signals, assessment, upkeep);
+    signals.list
+}
+
+/// What the logs tell that are followed.
+pub(crate) fn of_logs(churn: &Churn, at: DateTime<Utc>) -> Vec<Signal> {
+    const LOGS: &str = "became leader in the logs that are followed";
+    let mut signals = Signals { at, list: Vec::new() };
+    let counted = churn.last_minute();
+    signals.add(LOGS_FOLLOWED, counted.logs as f64, LOGS);
+    signals.add(LOGS_READABLE, counted.readable as f64, LOGS);
+    signals.add(LEADERS_ELECTED, counted.elections as f64, LOGS);
+    signals.unit("1/min");
+    signals.add(LEADERS_ELECTED_REGIONS, counted.regions as f64, LOGS);
     signals.list
 }
 

@@ -1,7 +1,7 @@
 //! TiKV as a subject.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::http::Transport;
 use crate::invariants::{Thresholds, tikv_invariants_of};
+use crate::log::Churn;
 use crate::metrics::{MetricsReading, MetricsSource};
 use crate::pd::{self, Assessment, PdClient, StoreInfo, Upkeep};
 use crate::rules::{self, Rules, Things};
@@ -47,6 +48,7 @@ pub struct TikvSubject {
     metrics: MetricsSource,
     measured: SingleFlight<MetricsReading>,
     rules: Option<Rules>,
+    churn: OnceLock<Arc<Churn>>,
 }
 
 impl TikvSubject {
@@ -78,6 +80,7 @@ impl TikvSubject {
             metrics,
             measured: SingleFlight::default(),
             rules: None,
+            churn: OnceLock::new(),
         }
     }
 
@@ -96,6 +99,11 @@ impl TikvSubject {
     /// The rules that are evaluated.
     pub fn rules(&self) -> Option<&Rules> {
         self.rules.as_ref()
+    }
+
+    /// Tells from now on as signals what `churn` counts; who reads logs fills it. What was handed over first stays.
+    pub fn count_elections(&self, churn: Arc<Churn>) {
+        let _ = self.churn.set(churn);
     }
 
     /// Its PD.
@@ -303,6 +311,9 @@ impl Subject for TikvSubject {
             signals.extend(signals::of_metrics(&reading, began));
         }
         signals.extend(told);
+        if let Some(churn) = self.churn.get() {
+            signals.extend(signals::of_logs(churn, began));
+        }
         Ok(signals)
     }
 

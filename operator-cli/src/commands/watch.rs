@@ -6,17 +6,22 @@ mod live;
 mod exposition;
 mod meter;
 mod listen;
+mod logs;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use operator_core::{Clock, ErrorKind, InvariantChecker, Monitor, MonitorConfig, Scope};
+use operator_tikv::invariants::{Thresholds, leadership_churn};
+use operator_tikv::log::Churn;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::listen::Listener;
 use self::live::Live;
 pub(crate) use self::live::give_back;
+use self::logs::Logs;
 use self::story::Story;
 use self::teller::Teller;
 use super::RulesArgs;
@@ -24,6 +29,7 @@ use crate::args::Options;
 use crate::connect;
 use crate::error::Failure;
 use crate::output::{Format, Output};
+use crate::session::Session;
 
 /// How many events may wait for whoever reads the output; what comes then is lost, counted and said.
 const WAITING: usize = 10_000;
@@ -37,6 +43,7 @@ Examples:
   operator watch --rules tikv.rules.yml --prometheus http://127.0.0.1:9090
   operator watch --interval 30s -o json >> events.jsonl
   operator watch --listen 127.0.0.1:9464       for Prometheus: http://127.0.0.1:9464/metrics
+  operator watch --logs /var/log/tikv          also who leads which region, as the logs tell it
   operator watch --simulate=store-crash        a story from its beginning to its end, in half a minute
   operator watch --simulate=two-stores-lost -o json | jq -r '[.type, .severity, .regarding, .message] | @tsv'
 
@@ -54,6 +61,10 @@ in Prometheus' format; /readyz answers 200 while the last observation is younger
 three times as long as one takes, and 503 with the reason otherwise; /healthz answers 200 while it goes on
 looking, whatever it sees. Anybody who reaches the address may ask. --probe asks /healthz, for a container
 that has no other program.
+
+With --logs it follows logs of TiKV and PD, of a directory those that are still written, from now on: a
+`log` event tells who leads a region or PD and who does no more, at most 20 a look, and how many more
+there were; and leadership_churn is judged.
 
 With --simulate the scenario is told from its beginning, unlike to other commands, in simulated time:
 the cluster, the monitor, its graces and timeouts live by one clock, which runs --speed times as
@@ -75,6 +86,9 @@ pub(crate) struct WatchArgs {
     pending: bool,
     #[command(flatten)]
     rules: RulesArgs,
+    /// Follow these logs, too, and tell how leadership moves
+    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    logs: Vec<PathBuf>,
     /// Tell over HTTP how it fares: /metrics, /healthz, /readyz
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
@@ -115,6 +129,9 @@ impl WatchArgs {
                 "--rules needs a Prometheus, and a simulated story has none: its time is not that of any Prometheus"
                     .to_owned(),
             )),
+            Some(_) if !self.logs.is_empty() => Err(Failure::Usage(
+                "--logs needs a cluster that writes some, and a simulated story writes none".to_owned(),
+            )),
             Some(scenario) => {
                 let speed = self.speed.unwrap_or(Story::USUAL_SPEED);
                 let story = Story::new(scenario, speed)?;
@@ -130,10 +147,17 @@ impl WatchArgs {
                 let connection = connect::connect(options, &self.rules).await?;
                 let session = &connection.session;
                 let mut invariants = super::check::invariants(&*session.subject)?;
+                let churn = self.churn(session)?;
+                if churn.is_some() {
+                    invariants.push(leadership_churn(&Thresholds::default())?);
+                }
                 invariants.extend(session.rule_invariants());
                 let checker = InvariantChecker::new(invariants)?;
                 let subject = Arc::clone(&session.subject);
-                let monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
+                let mut monitor = Monitor::new(subject, checker, config).map_err(senseless)?;
+                if let Some(churn) = churn {
+                    monitor.reporter(Logs::follow(self.logs.clone(), churn, stop.clone())?);
+                }
                 let _answering = listener.map(|listener| {
                     let endpoints = session.tikv.iter().flat_map(|tikv| tikv.pd().http().endpoints());
                     let endpoints = endpoints.map(ToString::to_string).collect();
@@ -145,6 +169,15 @@ impl WatchArgs {
                 }
             }
         }
+    }
+
+    /// Where elections are counted, if logs are to be followed.
+    fn churn(&self, session: &Session) -> Result<Option<Arc<Churn>>, Failure> {
+        let Some(tikv) = session.tikv.as_ref().filter(|_| !self.logs.is_empty()) else { return Ok(None) };
+        logs::check(&self.logs)?;
+        let churn = Arc::<Churn>::default();
+        tikv.count_elections(Arc::clone(&churn));
+        Ok(Some(churn))
     }
 
     fn audience(&self, options: &Options, title: String, output: Output) -> Audience {

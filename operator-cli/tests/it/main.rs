@@ -7,6 +7,7 @@ mod simulated;
 mod check;
 mod logs;
 mod watch;
+mod watch_logs;
 #[cfg(unix)]
 mod live;
 mod faults;

@@ -3,6 +3,7 @@
 mod config;
 mod ticks;
 mod story;
+mod reporter;
 mod sinks;
 mod snapshot;
 
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::MonitorConfig;
+pub use self::reporter::Reporter;
 use self::sinks::Takers;
 pub use self::sinks::{Delivery, Events, Sink, SinkStatus};
 pub use self::snapshot::{Counters, Snapshot, Unreachable};
@@ -86,6 +88,7 @@ pub struct Monitor {
     takers: Takers,
     /// Not yet fed: that needs a runtime.
     sinks: Vec<(Box<dyn Sink>, Events)>,
+    reporters: Vec<Box<dyn Reporter>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
     view: View,
     /// When the last tick began.
@@ -136,6 +139,7 @@ impl Monitor {
             config,
             takers: Takers::default(),
             sinks: Vec::new(),
+            reporters: Vec::new(),
             snapshot: watch::Sender::new(Arc::default()),
             view: View::default(),
             last_began: None,
@@ -164,6 +168,11 @@ impl Monitor {
     pub fn sink(&mut self, name: impl Into<String>, capacity: usize, sink: impl Sink) {
         let events = self.takers.add(name.into(), capacity);
         self.sinks.push((Box::new(sink), events));
+    }
+
+    /// Tells with each tick also what `reporter` has to tell.
+    pub fn reporter(&mut self, reporter: impl Reporter) {
+        self.reporters.push(Box::new(reporter));
     }
 
     /// Where the monitor stands, renewed with each tick.
@@ -209,8 +218,9 @@ impl Monitor {
         self.checker
     }
 
-    /// One observation, judged and told.
+    /// What others report, and one observation, judged and told.
     async fn tick(&mut self) {
+        self.tell_reports();
         let began = Instant::now();
         let elapsed = self.last_began.replace(began).map_or(Duration::ZERO, |last| began - last);
         let at = self.config.scope.clock.now();
@@ -221,6 +231,11 @@ impl Monitor {
             Ok(observation) => self.seen(observation, elapsed),
             Err(error) => self.unseen(at, &error, elapsed),
         }
+    }
+
+    fn tell_reports(&mut self) {
+        let reports: Vec<_> = self.reporters.iter_mut().flat_map(|reporter| reporter.report()).collect();
+        reports.into_iter().for_each(|event| self.tell(event));
     }
 
     fn seen(&mut self, observation: Observation, elapsed: Duration) {

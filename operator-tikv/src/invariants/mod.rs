@@ -19,6 +19,7 @@
 //! | `clock_skew` | two clocks differ by more than 500 ms | 60 s | warning |
 //! | `forgotten` | leaders are evicted from a store, or a scheduler or checker is paused | 3600 s | info |
 //! | `stuck_offline` | a store that is being removed gets no emptier | 1800 s | warning |
+//! | `leadership_churn` | more than 100 leaders are elected within a minute, in at least 20 regions; only where logs are followed ([`leadership_churn`]) | 120 s | warning |
 //!
 //! All of them are pure functions of one observation; what it does not show is *unknown* and never *holds*. Of a store
 //! that is not live nothing else can be told than that it is not, and of what PD counts nothing while PD warms up.
@@ -35,18 +36,20 @@ mod regions;
 mod pd;
 mod balance;
 mod upkeep;
+mod churn;
 
 use std::sync::Arc;
 
 use operator_core::common::Sight;
 use operator_core::{Finding, Invariant, InvariantInfo, Observation, Part, Regarding, Result, invariant_fn};
 
+pub use self::churn::leadership_churn;
 pub use self::thresholds::Thresholds;
 
 /// What knows the stores.
 const PD: &str = "PD";
 
-/// Every invariant, in the order of the table above.
+/// Every invariant, in the order of the table above, but for [`leadership_churn`].
 ///
 /// # Errors
 /// Kind `InvalidInput`, naming the field, if a threshold makes no sense.
@@ -105,7 +108,8 @@ fn rules(thresholds: &Thresholds) -> Result<Vec<Rule>> {
     rules.extend([balance::leaders(thresholds), balance::regions(thresholds)]);
     rules.extend([upkeep::version_mismatch(thresholds), upkeep::clock_skew(thresholds)]);
     rules.extend([upkeep::forgotten(thresholds), upkeep::stuck_offline(thresholds)]);
-    thresholds.validate_graces(rules.iter().map(|rule| rule.invariant.info()))?;
+    let churn = churn::rule_of(thresholds);
+    thresholds.validate_graces(rules.iter().chain([&churn]).map(|rule| rule.invariant.info()))?;
     Ok(rules)
 }
 

@@ -42,6 +42,10 @@ pub struct Thresholds {
     pub imbalance_least_per_store: f64,
     /// `clock_skew`: two clocks differ by more than this, in seconds, up to a day; 0.5.
     pub clock_skew_seconds: f64,
+    /// `leadership_churn`: regions get a leader more often than this in a minute, up to 100,000; 100.
+    pub churn_elections_per_minute: f64,
+    /// The same: in at least this many regions, 1 to 100,000; 20.
+    pub churn_regions: f64,
     graces: Vec<(Cow<'static, str>, Severity, Duration)>,
     keep_firing: Vec<(Cow<'static, str>, Duration)>,
 }
@@ -58,6 +62,8 @@ impl Default for Thresholds {
             imbalance_ratio: 2.0,
             imbalance_least_per_store: 10.0,
             clock_skew_seconds: 0.5,
+            churn_elections_per_minute: 100.0,
+            churn_regions: 20.0,
             graces: Vec::new(),
             keep_firing: Vec::new(),
         }
@@ -94,7 +100,9 @@ impl Thresholds {
         within("slow_score", self.slow_score, 1.0..=100.0)?;
         within("imbalance_ratio", self.imbalance_ratio, 1.0..=1_000.0)?;
         within("imbalance_least_per_store", self.imbalance_least_per_store, 0.0..=1e9)?;
-        within("clock_skew_seconds", self.clock_skew_seconds, 0.0..=86_400.0)
+        within("clock_skew_seconds", self.clock_skew_seconds, 0.0..=86_400.0)?;
+        within("churn_elections_per_minute", self.churn_elections_per_minute, 0.0..=100_000.0)?;
+        within("churn_regions", self.churn_regions, 1.0..=100_000.0)
     }
 
     /// Whether every grace is one of an invariant that there is, at a severity that it has.
@@ -144,7 +152,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_by_the_name_of_its_field() {
         type Field = fn(&mut Thresholds) -> &mut f64;
-        let fields: [(&str, Field); 9] = [
+        let fields: [(&str, Field); 11] = [
             ("latency_p99_seconds", |t| &mut t.latency_p99_seconds),
             ("disk_used_warning_ratio", |t| &mut t.disk_used_warning_ratio),
             ("disk_used_critical_ratio", |t| &mut t.disk_used_critical_ratio),
@@ -154,6 +162,8 @@ mod tests {
             ("imbalance_ratio", |t| &mut t.imbalance_ratio),
             ("imbalance_least_per_store", |t| &mut t.imbalance_least_per_store),
             ("clock_skew_seconds", |t| &mut t.clock_skew_seconds),
+            ("churn_elections_per_minute", |t| &mut t.churn_elections_per_minute),
+            ("churn_regions", |t| &mut t.churn_regions),
         ];
         for (name, field) in fields {
             for value in [f64::NAN, -1.0, f64::INFINITY, f64::NEG_INFINITY] {

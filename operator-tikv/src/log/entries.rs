@@ -1,6 +1,6 @@
 //! Entries one after the other, each with the lines that belong to it, of one file or of several in the order of time.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,8 @@ use super::scan::start_of;
 
 /// What all files of a merge may take in memory for their buffers.
 const BUFFERS: usize = 4 * 1024 * 1024;
+
+const FOREIGN: &str = "it has no line of a TiKV or PD log";
 
 /// The lines of an entry, or lines that belong to none.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +157,9 @@ struct Merged {
     entries: Entries,
     /// Of the entry that waits; none at the end.
     time: Option<DateTime<Utc>>,
+    /// Whether there were lines, and whether one of them was an entry.
+    has_lines: bool,
+    has_entries: bool,
 }
 
 impl Merge {
@@ -165,7 +170,13 @@ impl Merge {
         for path in paths {
             match Entries::with_buffer(path, filter, size) {
                 Ok(entries) => {
-                    merge.files.push(Merged { path: path.clone(), entries, time: None });
+                    merge.files.push(Merged {
+                        path: path.clone(),
+                        entries,
+                        time: None,
+                        has_lines: false,
+                        has_entries: false,
+                    });
                     merge.advance_file(merge.files.len() - 1);
                 }
                 Err(error) => merge.failed.push((path.clone(), error)),
@@ -180,9 +191,16 @@ impl Merge {
             // Lines without a time follow what came before them.
             Ok(true) => {
                 let time = file.entries.group().entry().map(|entry| entry.time.utc()).ok();
+                file.has_lines = true;
+                file.has_entries |= time.is_some();
                 file.time = time.or(file.time).or(Some(DateTime::<Utc>::MIN_UTC));
             }
-            Ok(false) => file.time = None,
+            Ok(false) => {
+                file.time = None;
+                if file.has_lines && !file.has_entries {
+                    self.failed.push((file.path.clone(), io::Error::new(ErrorKind::InvalidData, FOREIGN)));
+                }
+            }
             Err(error) => {
                 file.time = None;
                 self.failed.push((file.path.clone(), error));
@@ -206,7 +224,7 @@ impl Merge {
         Some((&file.path, file.entries.group()))
     }
 
-    /// What could not be opened or read to its end, so far.
+    /// What could not be opened or read to its end, so far, and what was read to its end and is no log.
     pub fn failed(&self) -> &[(PathBuf, io::Error)] {
         &self.failed
     }

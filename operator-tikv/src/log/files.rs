@@ -107,6 +107,27 @@ pub fn log_files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(sets.into_iter().flat_map(|(_, members)| members).map(|(_, file)| file).collect())
 }
 
+/// The files that `paths` stand for while they are written: of a directory only those that no other has replaced. What
+/// is named and does not exist, or cannot be listed, stays in the list: it may appear.
+pub fn current_logs(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut current = Vec::new();
+    for path in paths {
+        let Ok(listed) = fs::read_dir(path) else {
+            current.push(path.clone());
+            continue;
+        };
+        let listed = listed.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let is_current = |path: &PathBuf| {
+            let plain = path.extension().is_some_and(|end| end == "log");
+            plain && path.is_file() && Rotated::of(path).is_some_and(|rotated| rotated.age == Age::Current)
+        };
+        let mut listed: Vec<_> = listed.filter(is_current).collect();
+        listed.sort();
+        current.extend(listed);
+    }
+    current
+}
+
 /// Which set of files a log belongs to, and how old it is in there.
 #[derive(Debug, PartialEq, Eq)]
 struct Rotated {
@@ -187,6 +208,21 @@ mod tests {
             "my-tikv.log",
         ];
         assert_eq!(files, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn only_what_is_still_written_is_followed() {
+        let directory = std::env::temp_dir().join(format!("operator-current-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        for name in
+            ["tikv.log", "tikv-2026-11-22T02-43-46.081.log", "tikv.log.1", "old.log.gz", "x.txt", "pd.log"]
+        {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let missing = directory.join("tikv-2026-11-21T23-00-00.000.log");
+        let expected = [directory.join("pd.log"), directory.join("tikv.log"), missing.clone()];
+        assert_eq!(current_logs(&[directory.clone(), missing]), expected);
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

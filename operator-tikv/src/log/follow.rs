@@ -39,6 +39,11 @@ impl Follow {
         &self.path
     }
 
+    /// Whether the file was there and could be opened when it was last polled.
+    pub fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Whole lines that were written since the last time, about 256 KiB of them at most, with their ends, and the number
     /// of the first; an empty text if there are none now.
     ///
@@ -68,6 +73,7 @@ impl Follow {
             }
             self.file = None;
             if lines.is_empty() {
+                self.number = Some(1);
                 return self.poll();
             }
         }
@@ -184,6 +190,12 @@ mod tests {
         assert_eq!(poll(&mut follow), (Some(5), "5\ntorn\na\n".to_owned()));
         log.append("b\n");
         assert_eq!(poll(&mut follow), (Some(2), "b\n".to_owned()));
+
+        // Renamed at the end of a line: the next file counts anew.
+        let third = Log(directory.join("tikv-2026-11-22T02-43-47.081.log"));
+        fs::rename(&log.0, &third.0).unwrap();
+        log.append("c\n");
+        assert_eq!(poll(&mut follow), (Some(1), "c\n".to_owned()));
 
         // Truncated, with a line that was half-written.
         log.append("half of");

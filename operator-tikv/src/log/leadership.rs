@@ -8,7 +8,7 @@ use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, Regi
 use serde::Serialize;
 
 use super::line::{Entry, head, without_end};
-use super::text::number;
+use super::text::{Text, number};
 use super::time::Time;
 
 /// A [`LeadershipChange`] that borrows from its line, and is the same in JSON: of what is only passed on, nothing is
@@ -130,28 +130,44 @@ pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) 
         file,
         line: number,
     };
-    let is_report = told.kind == Kind::LeaderReported;
     let mut fields = entry.fields();
-    while let Some((name, value)) = fields.try_next().ok()? {
+    loop {
+        // What stands in nearly every line of the raft layer.
+        if let Some(term) = fields.next_number(b" [term=") {
+            told.term = Some(term);
+        } else if let Some(id) = fields.next_number(b" [raft_id=") {
+            told.peer_id = Some(PeerId(id));
+        } else if let Some(id) = fields.next_number(b" [region_id=") {
+            told.region_id = Some(RegionId(id));
+        } else if fields.next_number(b" [thread_id=").is_none() {
+            let Some((name, value)) = fields.try_next().ok()? else { return Some(told) };
+            told.take(name, value);
+        }
+    }
+}
+
+impl<'a> Leadership<'a> {
+    /// What a field says.
+    fn take(&mut self, name: Text<'a>, value: Text<'a>) {
+        let is_report = self.kind == Kind::LeaderReported;
         match name.inner() {
-            b"region_id" | b"region-id" => told.region_id = value.number().map(RegionId),
-            b"raft_id" | b"peer_id" => told.peer_id = value.number().map(PeerId),
-            b"term" => told.term = value.number(),
-            b"from_role" => told.from_role = Some(value.text()),
-            b"from" if is_report => told.from_store = value.number().map(StoreId),
-            b"to" if is_report => told.to_store = value.number().map(StoreId),
-            b"from" if told.kind.is_vote() => told.other_peer_id = value.number().map(PeerId),
-            b"vote" if told.kind == Kind::VoteReceived && value.inner() == b"false" => {
-                told.kind = Kind::RefusalReceived;
+            b"region_id" | b"region-id" => self.region_id = value.number().map(RegionId),
+            b"raft_id" | b"peer_id" => self.peer_id = value.number().map(PeerId),
+            b"term" => self.term = value.number(),
+            b"from_role" => self.from_role = Some(value.text()),
+            b"from" if is_report => self.from_store = value.number().map(StoreId),
+            b"to" if is_report => self.to_store = value.number().map(StoreId),
+            b"from" if self.kind.is_vote() => self.other_peer_id = value.number().map(PeerId),
+            b"vote" if self.kind == Kind::VoteReceived && value.inner() == b"false" => {
+                self.kind = Kind::RefusalReceived;
             }
             b"campaign-leader-name" | b"leader-name" | b"old-pd-leader-name" => {
-                told.member = Some(value.text())
+                self.member = Some(value.text())
             }
-            b"pd-leader" => told.member = member_name(&value.text()).map(Cow::Owned),
+            b"pd-leader" => self.member = member_name(&value.text()).map(Cow::Owned),
             _ => {}
         }
     }
-    Some(told)
 }
 
 /// What an entry's message tells.
@@ -207,10 +223,10 @@ fn of_raft(message: &[u8]) -> Option<Form> {
         return Some(Form { term: Some(term), ..kind.into() });
     }
     if let Some(rest) = message.strip_prefix(b"[term ") {
-        let (term, rest) = leading_number(rest)?;
+        let (term, rest) = any_leading_number(rest)?;
         let rest = rest.strip_prefix(b"] ")?;
         return [TO, ABORTED, FROM].into_iter().find_map(|(words, kind)| {
-            let (other, rest) = leading_number(rest.strip_prefix(words)?)?;
+            let (other, rest) = any_leading_number(rest.strip_prefix(words)?)?;
             let complete =
                 rest.is_empty() || (kind == Kind::TransferReceived && rest.starts_with(b" and starts"));
             complete.then_some(Form { kind, term: Some(term), other: Some(other) })
@@ -225,7 +241,7 @@ fn of_raft(message: &[u8]) -> Option<Form> {
         .into_iter()
         .find_map(|(words, kind)| {
             let at = memchr::memmem::find(message, words)?;
-            let (other, _) = leading_number(message.get(at + words.len()..)?)?;
+            let (other, _) = any_leading_number(message.get(at + words.len()..)?)?;
             Some(Form { other: Some(other), ..kind.into() })
         });
     }
@@ -259,7 +275,8 @@ fn of_pd(message: &[u8]) -> Option<Form> {
     }))
 }
 
-fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+/// Also one of 19 or 20 digits.
+fn any_leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at_checked(digits)?;
     Some((number(digits)?, rest))

@@ -76,6 +76,15 @@ impl<'a> Fields<'a> {
         Self { rest, is_json }
     }
 
+    /// The value of the next one, if it begins so, as in ` [term=`, and is a plain number: for what is likely to come
+    /// next, because that costs a tenth of [`try_next`](Self::try_next).
+    #[inline]
+    pub(super) fn next_number(&mut self, opening: &[u8]) -> Option<u64> {
+        let (number, rest) = text::leading_number(self.rest.strip_prefix(opening)?)?;
+        self.rest = rest.strip_prefix(b"]").filter(|_| !self.is_json)?;
+        Some(number)
+    }
+
     /// The next one; none at the end of the line, and an error where something else stands. Says so once.
     #[inline]
     pub(super) fn try_next(&mut self) -> Parsed<Option<(Text<'a>, Text<'a>)>> {

@@ -17,6 +17,7 @@ mod filter;
 mod scan;
 mod entries;
 mod follow;
+mod churn;
 mod summary;
 mod svg;
 
@@ -24,8 +25,9 @@ mod svg;
 mod robustness;
 
 pub use blocks::LONGEST_LINE;
+pub use churn::{Churn, LastMinute};
 pub use entries::{Entries, Group, Merge};
-pub use files::log_files;
+pub use files::{current_logs, log_files};
 pub use filter::Filter;
 pub use follow::Follow;
 pub use leadership::{Leadership, leadership_of, leadership_of_line, may_tell};

@@ -67,6 +67,17 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The number that a text begins with, if it does and the number has at most 18 digits, and what follows.
+#[inline]
+pub(super) fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut rest) = (0_u64, text);
+    while let Some((byte @ b'0'..=b'9', more)) = rest.split_first() {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        rest = more;
+    }
+    (1..=18).contains(&(text.len() - rest.len())).then_some((number, rest))
+}
+
 /// How far a plain text goes at most: up to a bracket, a quote, a control character or `stop`.
 #[inline]
 pub(super) fn plain_length(text: &[u8], stop: u8) -> usize {

@@ -189,3 +189,37 @@ fn what_only_looks_like_it_tells_nothing() {
         assert!(!may_tell(line.as_bytes(), true));
     }
 }
+
+#[test]
+fn any_number_is_written_as_serde_does() {
+    let mut told = told(FORMS[0].0).unwrap();
+    for term in
+        [0, 1, 9, 10, 99, 100, 12_345, u64::from(u32::MAX), 999_999_999_999_999_999, u64::MAX - 1, u64::MAX]
+    {
+        told.term = Some(term);
+        let mut written = Vec::new();
+        told.write_json(&mut written);
+        assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&told).unwrap());
+    }
+}
+
+#[test]
+fn numbers_of_any_length_are_read_and_others_are_none() {
+    for (value, expected) in [
+        ("18446744073709551615", Some(u64::MAX)),
+        ("999999999999999999", Some(999_999_999_999_999_999)),
+        ("18446744073709551616", None),
+        ("007", Some(7)),
+        ("\"7\"", Some(7)),
+        ("-7", None),
+        ("7x", None),
+        ("", None),
+    ] {
+        let line = format!(
+            r#"[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1569] ["starting a new election"] [term={value}] [raft_id={value}] [region_id={value}] [thread_id={value}]"#
+        );
+        let told = told(&line).unwrap();
+        assert_eq!((told.term, told.peer_id.map(|id| id.0)), (expected, expected), "{value}");
+        assert_eq!(told.region_id.map(|id| id.0), expected, "{value}");
+    }
+}

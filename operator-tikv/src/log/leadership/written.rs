@@ -50,18 +50,16 @@ impl Leadership<'_> {
 
 fn number_or_null(number: Option<u64>, out: &mut Vec<u8>) {
     let Some(mut rest) = number else { return out.extend_from_slice(b"null") };
-    // The greatest has twenty digits.
+    let length = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
+    // As many as the greatest has: what is always as long is copied without a call.
     let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
+    for digit in digits.iter_mut().take(length).rev() {
         *digit = b'0' + (rest % 10) as u8;
-        first = at;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+    let end = out.len() + length;
+    out.extend_from_slice(&digits);
+    out.truncate(end);
 }
 
 /// Whether it is printable ASCII.
