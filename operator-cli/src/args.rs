@@ -10,12 +10,13 @@ use operator_core::CheckOutcome;
 use tikv_simulator::Scenario;
 
 use crate::commands::{
-    CheckArgs, ConfigArgs, DoctorArgs, HotArgs, LogsArgs, McpArgs, MetricsArgs, QueryArgs, RegionArgs,
-    RegionsArgs, RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs, StoresArgs, WatchArgs,
+    ActArgs, AuditArgs, CheckArgs, ConfigArgs, DoctorArgs, HotArgs, LogsArgs, McpArgs, MetricsArgs,
+    QueryArgs, RegionArgs, RegionsArgs, RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs,
+    StoresArgs, WatchArgs,
 };
 use crate::output::{ColorChoice, Format};
 
-/// Look at a TiKV cluster: how far what PD says can be believed, what is there, what is wrong
+/// Look at a TiKV cluster: how far what PD says can be believed, what is there, what is wrong; and act on it
 #[derive(Debug, Parser)]
 #[command(
     name = "operator",
@@ -29,8 +30,8 @@ Examples:
   operator --pd http://127.0.0.1:2379 status   a real one
   PD_ENDPOINT=http://pd0:2379,http://pd1:2379 operator stores -o json
 
-Exit codes: 0 done, 1 failed, 64 the command line makes no sense, 130 ended by Ctrl-C;
-`check` has codes of its own."
+Exit codes: 0 done, 1 failed, 4 an action was refused, 64 the command line makes no sense, 130 ended by
+Ctrl-C; `check` has codes of its own."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -114,6 +115,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     Watch(WatchArgs),
     Logs(LogsArgs),
+    Act(ActArgs),
+    Audit(AuditArgs),
     Mcp(McpArgs),
     Simulate(SimulateArgs),
 }

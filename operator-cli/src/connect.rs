@@ -11,7 +11,7 @@ use operator_tikv::http::{Endpoint, Limits, TlsConfig};
 use operator_tikv::metrics::MetricsSource;
 use operator_tikv::prometheus::{Client, PrometheusConfig, Secret, StoreQueries};
 use operator_tikv::rules::Rules;
-use operator_tikv::{TikvConfig, TikvSubject};
+use operator_tikv::{TikvActor, TikvConfig, TikvSubject};
 use tikv_simulator::{Config, Scenario, Server};
 
 use crate::args::Options;
@@ -27,6 +27,17 @@ pub(crate) struct Connection {
     pub(crate) config: TikvConfig,
     /// Ends when dropped.
     _simulated: Option<Server>,
+}
+
+impl Connection {
+    /// The same cluster as something that can be changed.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] as when the connection was made.
+    pub(crate) fn actor(&self, options: &Options) -> Result<TikvActor, Failure> {
+        let config = self.config.clone().with_limits(limits(*options.timeout));
+        Ok(TikvActor::new(TikvSubject::new(config).map_err(unusable)?))
+    }
 }
 
 /// What the options and the environment name. Nobody is asked yet.

@@ -10,6 +10,8 @@ use crate::output::text::{self, escaped, shortened};
 
 /// The command line makes no sense (`EX_USAGE`).
 pub(crate) const USAGE: u8 = 64;
+/// An action was refused.
+pub(crate) const REFUSED: u8 = 4;
 /// Ended by Ctrl-C, as a shell counts it: 128 + SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 

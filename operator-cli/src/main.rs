@@ -1,4 +1,4 @@
-//! The program `operator`: look at a TiKV cluster from a terminal, a script or an agent.
+//! The program `operator`: look at a TiKV cluster, and act on it, from a terminal, a script or an agent.
 
 mod args;
 mod connect;
@@ -93,6 +93,8 @@ async fn run(cli: Cli, stop: CancellationToken) -> Result<ExitCode, Failure> {
         Command::Simulate(args) => args.run(&cli.options, &mut output).await?,
         Command::Query(args) => args.run(&cli.options, &mut output).await?,
         Command::Logs(args) => return args.run(output).await,
+        Command::Act(args) => return args.run(&cli.options, &mut output).await,
+        Command::Audit(args) => return args.run(output).await,
         Command::Rules(args) => return args.run(&cli.options, &mut output).await,
         Command::Doctor(args) => return args.run(&cli.options, &mut output).await,
         Command::Watch(args) => args.run(&cli.options, output, stop).await?,

@@ -17,9 +17,13 @@ mod rules;
 mod doctor;
 mod config;
 mod logs;
+mod act;
+mod audit;
 mod mcp;
 mod simulate;
 
+pub(crate) use act::ActArgs;
+pub(crate) use audit::AuditArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use config::ConfigArgs;
 pub(crate) use doctor::DoctorArgs;

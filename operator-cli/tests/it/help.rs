@@ -1,8 +1,8 @@
 use crate::{operator, run};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "status", "check", "stores", "store", "regions", "region", "hot", "metrics", "config", "query", "rules",
-    "doctor", "watch", "logs", "simulate",
+    "doctor", "watch", "logs", "act", "audit", "mcp", "simulate",
 ];
 
 #[test]
