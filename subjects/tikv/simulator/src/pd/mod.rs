@@ -4,6 +4,7 @@ mod members;
 mod memory;
 mod policy;
 mod operator;
+mod ledger;
 mod schedule;
 mod text;
 mod answer;

@@ -8,6 +8,7 @@
 mod actions_effects;
 mod actions_faults;
 mod actions_recorded;
+mod actions_settings;
 mod api;
 mod chaos;
 mod likeness;
