@@ -1,6 +1,6 @@
 //! `operator act`: what can be done, what it would do, and doing it.
 
-mod shown;
+pub(super) mod shown;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,12 +11,13 @@ use operator_core::{
     Action, Actor, Approval, AuditLog, Danger, Executor, FileAuditLog, Guard, InMemoryAuditLog, Invariant,
     OutcomeKind, Part, Refusal, Scope, Stage,
 };
+use operator_tikv::TikvActor;
 use operator_tikv::invariants::{Thresholds, tikv_invariants_of};
 
 use super::RulesArgs;
 use super::audit::{log_file, named_log};
 use crate::args::Options;
-use crate::connect;
+use crate::connect::{self, Connection};
 use crate::error::{Failure, REFUSED};
 use crate::output::text::{self, escaped, shortened};
 use crate::output::{Format, Output};
@@ -102,20 +103,14 @@ impl ActArgs {
             return Err(Failure::Usage("--by names who approves, which --yes does".to_owned()));
         }
         let connection = connect::connect(options, &RulesArgs::NONE).await?;
-        let actor = Arc::new(connection.actor(options)?);
-        let scope =
-            Scope::of(LOOKED_AT).part_deadline(*options.timeout).clock(connection.session.clock.clone());
-        let log = if self.yes { self.log(options)? } else { None };
+        let log = if self.yes { audit_log(options, &self.audit_log)? } else { None };
         let audit: Arc<dyn AuditLog> = match &log {
             Some(log) => Arc::new(log.clone()),
             // What is only shown is not written down, nor what was never done to anything real.
             None => Arc::new(InMemoryAuditLog::default()),
         };
         let guard = Guard::up_to(Danger::Destructive).allow_force(self.force);
-        let mut executor = Executor::new(actor, guard, audit)
-            .with_clock(connection.session.clock.clone())
-            .with_scope(scope)
-            .with_invariants(invariants()?);
+        let mut executor = executor(options, &connection, guard, audit)?;
         if let Some(wait) = self.wait {
             executor = executor.with_verify_deadline(*wait);
         }
@@ -125,14 +120,6 @@ impl ActArgs {
         } else {
             self.preview(&executor, &action, asked, output).await
         }
-    }
-
-    /// Where it is written down; nowhere for a simulated cluster, unless a file is named.
-    fn log(&self, options: &Options) -> Result<Option<FileAuditLog>, Failure> {
-        if options.simulate.is_some() && named_log(&self.audit_log).is_none() {
-            return Ok(None);
-        }
-        Ok(Some(FileAuditLog::open(log_file(&self.audit_log, true)?)?))
     }
 
     async fn preview<A: Actor>(
@@ -199,6 +186,35 @@ impl ActArgs {
         let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
         self.by.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// What acts on the cluster of `connection`, as far as `guard` lets it.
+///
+/// # Errors
+/// [`Failure::Usage`] as when the connection was made.
+pub(super) fn executor(
+    options: &Options,
+    connection: &Connection,
+    guard: Guard,
+    audit: Arc<dyn AuditLog>,
+) -> Result<Executor<TikvActor>, Failure> {
+    let clock = &connection.session.clock;
+    let scope = Scope::of(LOOKED_AT).part_deadline(*options.timeout).clock(clock.clone());
+    Ok(Executor::new(Arc::new(connection.actor(options)?), guard, audit)
+        .with_clock(clock.clone())
+        .with_scope(scope)
+        .with_invariants(invariants()?))
+}
+
+/// Where it is written down; nowhere for a simulated cluster, unless a file is named.
+///
+/// # Errors
+/// As [`log_file`], and if the file cannot be opened.
+pub(super) fn audit_log(options: &Options, arg: &AuditLogArg) -> Result<Option<FileAuditLog>, Failure> {
+    if options.simulate.is_some() && named_log(arg).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(FileAuditLog::open(log_file(arg, true)?)?))
 }
 
 /// The invariants that need nothing but what is looked at.

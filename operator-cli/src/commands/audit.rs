@@ -184,7 +184,7 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::other(format!("the audit log {} cannot be read: {error}{hint}", path.display()), error)
 }
 
-fn table_of(runs: &[AuditRun], style: Style) -> String {
+pub(super) fn table_of(runs: &[AuditRun], style: Style) -> String {
     const COLUMNS: [Column; 6] = [
         Column::Left("BEGAN"),
         Column::Left("RUN"),

@@ -39,3 +39,4 @@ mod own_metrics;
 mod doctor;
 mod mcp;
 mod mcp_http;
+mod mcp_acts;

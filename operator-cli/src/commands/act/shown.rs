@@ -79,7 +79,7 @@ fn refusals(title: &str, refusals: &[&Refusal], tone: Tone, style: Style) -> Str
 }
 
 /// What would be done.
-pub(super) fn preview(preview: &Preview, style: Style) -> String {
+pub(in crate::commands) fn preview(preview: &Preview, style: Style) -> String {
     let request = preview.request.as_ref().map_or_else(|| "none: it is as wanted".to_owned(), request);
     let danger = style.paint(tone(preview.danger), preview.danger.as_str());
     let mut shown = format!("{} ({danger})\n\n", escaped(&preview.summary));
@@ -111,7 +111,7 @@ pub(super) fn preview(preview: &Preview, style: Style) -> String {
 }
 
 /// What came of it.
-pub(super) fn outcome(outcome: &Outcome, steps: Option<&str>, style: Style) -> String {
+pub(in crate::commands) fn outcome(outcome: &Outcome, steps: Option<&str>, style: Style) -> String {
     let tone = match outcome.outcome {
         OutcomeKind::Verified => Tone::Good,
         OutcomeKind::Accepted => Tone::Doubtful,

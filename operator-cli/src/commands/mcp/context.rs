@@ -10,6 +10,7 @@ use operator_core::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::acting::Acting;
 use crate::connect::Connection;
 use crate::error::Failure;
 use crate::session::Session;
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub(super) connection: Connection,
     /// Where the monitor stands that runs beside.
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// What clients may do; nothing unless told otherwise.
+    pub(super) acting: Option<Acting>,
     /// The only files, or directories of files, that clients may have read.
     pub(super) logs: Vec<PathBuf>,
     /// Whether there is a Prometheus, or may be one.
@@ -41,6 +44,7 @@ impl Context {
     /// If the monitor's interval makes no sense.
     pub(super) async fn new(
         connection: Connection,
+        acting: Option<Acting>,
         logs: Vec<PathBuf>,
         interval: Duration,
         stop: &CancellationToken,
@@ -56,7 +60,7 @@ impl Context {
         let snapshots = monitor.snapshots();
         tokio::spawn(monitor.run(stop.clone()));
         let has_prometheus = has_prometheus(session).await;
-        Ok(Self { snapshots, logs, has_prometheus, mark: super::random_hex(4)?, connection })
+        Ok(Self { snapshots, acting, logs, has_prometheus, mark: super::random_hex(4)?, connection })
     }
 
     pub(super) fn session(&self) -> &Session {

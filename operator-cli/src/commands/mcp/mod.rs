@@ -2,6 +2,7 @@
 
 mod tool;
 mod answer;
+mod acting;
 mod context;
 mod tools;
 mod server;
@@ -11,18 +12,24 @@ mod http;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::acting::{ALL, Acting, Log};
 use self::context::Context;
 use self::http::Listener;
 use self::server::Server;
 use self::token::Token;
 use super::RulesArgs;
+use super::act::{self, AuditLogArg, audit_log};
 use crate::args::Options;
-use crate::connect;
+use crate::connect::{self, Connection};
 use crate::error::Failure;
 use crate::output::Output;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Let agents observe the cluster, over the Model Context Protocol
 #[derive(Debug, clap::Args)]
@@ -31,17 +38,38 @@ Examples:
   operator mcp                                 what a client starts; PD_ENDPOINT names the cluster
   operator mcp --simulate=store-crash          a simulated cluster, to try a client with
   operator mcp --logs /var/log/tikv            with what these logs tell
+  operator mcp --allow-actions=drain_store,undrain_store
   operator mcp --listen 127.0.0.1:9465         over HTTP, for clients of this machine that show the token
 
 A client, such as an editor or an agent, starts it and speaks with it through stdin and stdout:
   {\"mcpServers\": {\"tikv\": {\"command\": \"operator\", \"args\": [\"mcp\", \"--pd\", \"http://pd0:2379\"]}}}
 
-Nothing but the protocol is written to stdout; over HTTP nothing is. It only reads. It watches the cluster while it runs, every --interval,
+Nothing but the protocol is written to stdout; over HTTP nothing is. It only reads, unless
+--allow-actions is given: then clients have what an action would do shown to them, and may then have it
+done; all of that is in the audit log. It watches the cluster while it runs, every --interval,
 so that clients can ask what was wrong before they came. It ends with its input, or with Ctrl-C, and exits with 0.")]
 pub(crate) struct McpArgs {
     /// Tell what this log, or the logs in this directory, say; no other file can be asked for; can be given again
     #[arg(long, value_name = "DIR|FILE")]
     logs: Vec<PathBuf>,
+    /// Let clients also act: do everything, or only what is named, such as --allow-actions=drain_store,undrain_store
+    #[arg(
+        long,
+        value_name = "NAMES",
+        num_args = 0..=1,
+        require_equals = true,
+        value_delimiter = ',',
+        default_missing_value = ALL
+    )]
+    allow_actions: Option<Vec<String>>,
+    /// With --allow-actions: let clients overrule that PD's view is incomplete, or that something critical is the matter
+    #[arg(long, requires = "allow_actions")]
+    allow_force: bool,
+    /// With --allow-actions: for how long what was shown may be approved, up to a day
+    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "allow_actions")]
+    approve_within: humantime::Duration,
+    #[command(flatten)]
+    audit_log: AuditLogArg,
     /// Speak over HTTP, at http://HOST:PORT/mcp, instead of stdin and stdout; only addresses of this machine itself
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
@@ -73,7 +101,8 @@ impl McpArgs {
         // What still runs for a client ends with this.
         let _ending = stop.clone().drop_guard();
         let asked = connection.session.asked.clone();
-        let context = Context::new(connection, self.logs, *self.interval, &stop).await?;
+        let acting = self.acting(options, &connection)?;
+        let context = Context::new(connection, acting, self.logs, *self.interval, &stop).await?;
         let server = Server::new(context);
         if let Some(listener) = listener {
             output.note(&format!("serving {asked} at {}", listener.url));
@@ -95,6 +124,22 @@ impl McpArgs {
             ));
         }
         stdio::serve(server, stop).await
+    }
+
+    /// What clients may do.
+    fn acting(&self, options: &Options, connection: &Connection) -> Result<Option<Acting>, Failure> {
+        let Some(names) = &self.allow_actions else { return Ok(None) };
+        let guard = acting::guard(names, self.allow_force)?;
+        let log = match audit_log(options, &self.audit_log)? {
+            Some(log) => Log::File(Arc::new(log)),
+            None => Log::Memory(Arc::default()),
+        };
+        if *self.approve_within > DAY {
+            return Err(Failure::Usage("--approve-within: a cluster is another after a day".to_owned()));
+        }
+        let executor = act::executor(options, connection, guard, log.writer())?;
+        let executor = executor.with_token_lifetime(*self.approve_within);
+        Ok(Some(Acting::new(executor, self.allow_force, log)))
     }
 
     fn check_logs(&self) -> Result<(), Failure> {

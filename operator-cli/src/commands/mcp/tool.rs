@@ -44,6 +44,8 @@ pub(super) struct About {
 pub(super) enum Effect {
     /// Nothing.
     Reads,
+    /// Nothing to the cluster; each call gives another token.
+    Previews,
     /// It changes the cluster.
     Acts,
 }
@@ -65,6 +67,26 @@ impl Entry {
             .with_raw_output_schema(Arc::new(object(output(T::fields()))))
             .with_annotations(about.annotations());
         Self { about, tool, call: |arguments, context| Box::pin(call::<T>(arguments, context)) }
+    }
+
+    /// With a parameter that is one of these texts.
+    pub(super) fn choosing(mut self, parameter: &str, choices: Vec<String>) -> Self {
+        let schema = Arc::make_mut(&mut self.tool.input_schema);
+        if let Some(Value::Object(parameter)) =
+            schema.get_mut("properties").and_then(|all| all.get_mut(parameter))
+        {
+            parameter.insert("enum".to_owned(), choices.into());
+        }
+        self
+    }
+
+    /// Without a parameter, which must be one that can be left out.
+    pub(super) fn without(mut self, parameter: &str) -> Self {
+        let schema = Arc::make_mut(&mut self.tool.input_schema);
+        if let Some(Value::Object(parameters)) = schema.get_mut("properties") {
+            parameters.remove(parameter);
+        }
+        self
     }
 
     /// Whether a text is one of those that there are to choose from.
@@ -134,7 +156,7 @@ impl About {
             .read_only(!acts)
             .destructive(acts)
             // What acts takes a token that is good for one time.
-            .idempotent(!acts)
+            .idempotent(self.effect == Effect::Reads)
             // There is one cluster, and what it says.
             .open_world(false)
     }
@@ -142,7 +164,8 @@ impl About {
 
 /// `; did you mean `…`?`, if a name is similar enough.
 pub(super) fn suggestion<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> String {
-    let scored = among.map(|other| (strsim::jaro_winkler(name, other), other));
+    let name = name.to_ascii_lowercase();
+    let scored = among.map(|other| (strsim::jaro_winkler(&name, &other.to_ascii_lowercase()), other));
     match scored.max_by(|one, other| one.0.total_cmp(&other.0)) {
         Some((score, other)) if score >= SIMILAR => format!("; did you mean `{other}`?"),
         _ => String::new(),
@@ -240,6 +263,7 @@ mod tests {
         let names = || ["stores", "regions", "hot_regions"].into_iter();
         assert_eq!(suggestion("store", names()), "; did you mean `stores`?");
         assert_eq!(suggestion("hotregions", names()), "; did you mean `hot_regions`?");
+        assert_eq!(suggestion("Stores", names()), "; did you mean `stores`?");
         assert_eq!(suggestion("xyz", names()), "");
     }
 }

@@ -85,7 +85,8 @@ impl Tool for Config {
 
     async fn answer(self, context: &Context) -> Result<Answer, Failure> {
         let session = context.session();
-        let config = session.subject.config().clone();
+        let mut config = session.subject.config().clone();
+        config.actions = context.acting.as_ref().map(|acting| acting.actions()).unwrap_or_default();
         let text = config::render(&config, Style::PLAIN);
         Answer::new("What can be asked and done.", text)
             .with("asked", &session.asked)?

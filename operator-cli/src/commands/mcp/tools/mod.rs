@@ -4,6 +4,7 @@ mod judge;
 mod look;
 mod ask;
 mod logs;
+mod acts;
 
 use std::num::NonZeroU32;
 
@@ -33,6 +34,13 @@ pub(super) fn all(context: &Context) -> Vec<Entry> {
     }
     if context.has_prometheus {
         tools.push(Entry::of::<ask::Query>());
+    }
+    if let Some(acting) = &context.acting {
+        let names = acting.actions().into_iter().map(|info| info.name).collect();
+        tools.push(Entry::of::<acts::PreviewAction>().choosing("action", names));
+        let execute = Entry::of::<acts::ExecuteAction>();
+        tools.push(if acting.allow_force { execute } else { execute.without("forced") });
+        tools.push(Entry::of::<acts::Audit>());
     }
     tools
 }
