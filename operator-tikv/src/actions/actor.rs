@@ -117,15 +117,11 @@ impl TikvActor {
             Action::TransferLeader { region_id, to_store_id } => {
                 leader::progress(pd, preview, *region_id, *to_store_id).await
             }
-            Action::TransferPeer { region_id, from_store_id, to_store_id } => {
-                peers::progress(pd, preview, *region_id, Some(*from_store_id), Some(*to_store_id)).await
+            Action::TransferPeer { region_id, to_store_id: to, .. }
+            | Action::AddPeer { region_id, store_id: to } => {
+                peers::progress(pd, preview, *region_id, Some(*to)).await
             }
-            Action::AddPeer { region_id, store_id } => {
-                peers::progress(pd, preview, *region_id, None, Some(*store_id)).await
-            }
-            Action::RemovePeer { region_id, store_id } => {
-                peers::progress(pd, preview, *region_id, Some(*store_id), None).await
-            }
+            Action::RemovePeer { region_id, .. } => peers::progress(pd, preview, *region_id, None).await,
             Action::SplitRegion { region_id, keys, .. } => {
                 range::progress_split(pd, preview, *region_id, keys).await
             }

@@ -1,6 +1,7 @@
 //! `transfer_peer`, `add_peer`, `remove_peer`.
 
 use operator_core::{Action, Preview, Progress, Region, RegionId, StoreId};
+use serde_json::Value;
 
 use super::draft::{Draft, found};
 use super::region::{has_peer, has_voter, is_current, is_voter};
@@ -68,6 +69,7 @@ pub(super) async fn preview_remove(
         draft.already(format!("store {from} holds no replica of region {region_id}"));
         return Ok(());
     }
+    leaving(draft, &region, from);
     draft.say(format!("the replica of region {region_id} on store {from} is taken away"));
     draft.quorum(&region, from, false).await;
     draft.replicas(region.peers.len().saturating_sub(1)).await;
@@ -80,6 +82,16 @@ pub(super) async fn preview_remove(
     }
     draft.undo(Action::AddPeer { region_id, store_id: from });
     Ok(())
+}
+
+/// Notes which peer goes: PD may soon put another in its place on the same store.
+fn leaving(draft: &mut Draft<'_>, region: &Region, store: StoreId) {
+    let peer = region.peers.iter().find(|peer| peer.store_id == store);
+    draft.depends_on(leaver(region.id), peer.map_or(Value::Null, |peer| peer.id.0.into()));
+}
+
+fn leaver(region: RegionId) -> String {
+    format!("region/{region} peer that goes")
 }
 
 fn holds_peer(draft: &mut Draft<'_>, region: &Region, store: StoreId) {
@@ -103,19 +115,19 @@ fn size(region: &Region) -> String {
     region.approximate_size_bytes.map_or_else(String::new, |bytes| format!(", about {} MiB", bytes >> 20))
 }
 
-/// Where the replica shall be gone from and where it shall be.
+/// Where a replica shall be; the peer that shall be gone is noted in the preview.
 pub(super) async fn progress(
     pd: &PdClient,
     preview: &Preview,
     region_id: RegionId,
-    from: Option<StoreId>,
     to: Option<StoreId>,
 ) -> Result<Progress, Error> {
     let Some(region) = found(pd.region(region_id).await)? else {
         return Ok(Progress::Failed(format!("region {region_id} is gone: it was merged into another")));
     };
     let there = to.is_none_or(|to| has_voter(&region, to) && is_current(&region, to));
-    let gone = from.is_none_or(|from| !has_peer(&region, from));
+    let leaving = preview.basis.get(&leaver(region_id)).and_then(Value::as_u64);
+    let gone = !region.peers.iter().any(|peer| Some(peer.id.0) == leaving);
     let stores: Vec<_> = region.peers.iter().map(|peer| peer.store_id.to_string()).collect();
     let seen = format!("region {region_id} has replicas on the stores {}", stores.join(", "));
     if there && gone {

@@ -1,7 +1,6 @@
 //! `split_region`, `merge_regions`: what changes the ranges of regions.
 
 use operator_core::{Action, Key, Preview, Progress, Region, RegionId, SplitPolicy};
-use serde_json::Value;
 
 use super::draft::{Draft, found};
 use super::region::is_voter;
@@ -154,8 +153,7 @@ pub(super) async fn progress_merge(
     }
 }
 
-/// The version of the region's epoch when it was looked at.
+/// The region's version when it was looked at.
 fn version(preview: &Preview, region: RegionId) -> u64 {
-    let epoch = preview.basis.get(&format!("region/{region} epoch"));
-    epoch.and_then(|epoch| epoch.get("version")).and_then(Value::as_u64).unwrap_or(u64::MAX)
+    running::epoch_at(preview, region).map_or(u64::MAX, |epoch| epoch.version)
 }

@@ -1,14 +1,15 @@
 //! What became of an operator that PD made for us.
 
-use operator_core::{Action, Preview, Progress, RegionId};
+use operator_core::{Action, Epoch, Preview, Progress, RegionId};
+use serde::Deserialize;
 
 use crate::Error;
 use crate::pd::{OperatorState, OperatorStatus, PdClient};
 
 /// What PD says of the operator on `region`, where the effect of `preview` is not seen: `waiting` is what is.
 ///
-/// PD tells of the last operator of a region only, so one that was made before the preview says nothing of ours, and
-/// none at all may be one that a former leader of PD has forgotten.
+/// An operator that was made before the preview says nothing of ours, and where there is none, a former leader of PD may
+/// have forgotten it.
 pub(super) async fn progress(
     pd: &PdClient,
     preview: &Preview,
@@ -20,14 +21,46 @@ pub(super) async fn progress(
         return Ok(Progress::Running(format!("{waiting}, and PD runs nothing on region {region}")));
     };
     let what = status.what();
+    if !is_ours(&status, &preview.action) {
+        // PD tells of the last operator of a region only: ours ended before this one began.
+        let since = format!("since then PD did {what} to region {region}");
+        return Ok(match follows(&status, preview, region) {
+            true => Progress::Done(format!("it was done; {since}")),
+            false => Progress::Failed(format!("{waiting}; {since}, so that it will not come any more")),
+        });
+    }
     Ok(match &status.state {
-        _ if !is_ours(&status, &preview.action) => Progress::Failed(format!(
-            "{waiting}, and PD has done something else to region {region} since: {what}"
-        )),
         OperatorState::Running => Progress::Running(format!("{waiting}; PD runs {what}")),
         OperatorState::Success => Progress::Done(format!("PD reports success of {what}")),
         OperatorState::Ended(word) => Progress::Failed(format!("PD gave it up: {word} of {what}")),
     })
+}
+
+/// Whether a later operator begins with what ours was to come to: it moves leadership away from where ours moved it, or
+/// takes away the peer that ours added and made a voter.
+fn follows(later: &OperatorStatus, preview: &Preview, region: RegionId) -> bool {
+    let brief = later.brief.as_deref().unwrap_or_default();
+    match &preview.action {
+        Action::TransferLeader { to_store_id, .. } => {
+            brief.starts_with(&format!("transfer leader: store {to_store_id} to "))
+        }
+        Action::AddPeer { store_id, .. } => {
+            let changes = later
+                .epoch
+                .zip(epoch_at(preview, region))
+                .map(|(then, before)| then.conf_ver.saturating_sub(before.conf_ver));
+            // One to add it, one to make it a voter.
+            changes.is_some_and(|changes| changes >= 2)
+                && brief.contains(&format!("rm peer: store [{store_id}]"))
+        }
+        _ => false,
+    }
+}
+
+/// The region's epoch when it was looked at.
+pub(super) fn epoch_at(preview: &Preview, region: RegionId) -> Option<Epoch> {
+    let epoch = preview.basis.get(&format!("region/{region} epoch"))?;
+    Epoch::deserialize(epoch).ok()
 }
 
 /// Whether PD made it for `action`: by its name, and because it names the same stores and regions.
@@ -39,15 +72,16 @@ fn is_ours(status: &OperatorStatus, action: &Action) -> bool {
         }
         Action::AddPeer { store_id, .. } => ("admin-add-peer", vec![store_id.0]),
         Action::RemovePeer { store_id, .. } => ("admin-remove-peer", vec![store_id.0]),
-        Action::SplitRegion { .. } => ("admin-split-region", Vec::new()),
-        Action::MergeRegions { .. } => ("admin-merge-region", Vec::new()),
+        Action::SplitRegion { region_id, .. } => ("admin-split-region", vec![region_id.0]),
+        Action::MergeRegions { source_region_id, target_region_id } => {
+            ("admin-merge-region", vec![source_region_id.0, target_region_id.0])
+        }
         Action::ScatterRegion { .. } => ("scatter-region", Vec::new()),
         _ => return false,
     };
     let brief = status.brief.as_deref().unwrap_or_default();
     let named: Vec<u64> =
         brief.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
-    // Where the newcomer is to lead, PD's operator for moving a peer names the leaders too.
     status.description == name && ids.iter().all(|id| named.contains(id))
 }
 

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use operator_core::Epoch;
 
 use crate::http::printable;
 
@@ -12,6 +13,8 @@ use crate::http::printable;
 pub struct OperatorStatus {
     /// How far it is.
     pub state: OperatorState,
+    /// The region's epoch when PD made it.
+    pub epoch: Option<Epoch>,
     /// Who made it: a scheduler's or checker's name, `admin-…` if a person.
     pub description: String,
     /// What it does: `transfer leader: store 1 to 4`.
@@ -38,6 +41,21 @@ impl OperatorStatus {
         self.state == OperatorState::Running
     }
 
+    fn of(state: OperatorState, operator: &str) -> Self {
+        let (head, details) = operator.split_once(" (kind:").unwrap_or((operator, ""));
+        let (description, brief) = match head.split_once(" {") {
+            Some((description, brief)) => (description, Some(brief.strip_suffix('}').unwrap_or(brief))),
+            None => (head, None),
+        };
+        Self {
+            state,
+            epoch: details.split_once("region:").and_then(|(_, text)| epoch(text)),
+            description: printable(description.trim()).into_owned(),
+            brief: brief.map(|brief| printable(brief).into_owned()),
+            created_at: details.split_once("createAt:").and_then(|(_, text)| go_time(text)),
+        }
+    }
+
     /// `admin-transfer-leader {transfer leader: store 1 to 4}`.
     pub fn what(&self) -> String {
         match &self.brief {
@@ -55,22 +73,21 @@ impl FromStr for OperatorStatus {
     fn from_str(prose: &str) -> Result<Self, ()> {
         let rest = prose.trim().strip_prefix("status: ").ok_or(())?;
         let (state, operator) = rest.split_once(", operator: ").ok_or(())?;
-        let (head, details) = operator.split_once(" (kind:").unwrap_or((operator, ""));
-        let (description, brief) = match head.split_once(" {") {
-            Some((description, brief)) => (description, Some(brief.strip_suffix('}').unwrap_or(brief))),
-            None => (head, None),
+        let state = match state {
+            "RUNNING" | "STARTED" | "CREATED" => OperatorState::Running,
+            "SUCCESS" => OperatorState::Success,
+            other => OperatorState::Ended(printable(other).into_owned()),
         };
-        Ok(Self {
-            state: match state {
-                "RUNNING" | "STARTED" | "CREATED" => OperatorState::Running,
-                "SUCCESS" => OperatorState::Success,
-                other => OperatorState::Ended(printable(other).into_owned()),
-            },
-            description: printable(description.trim()).into_owned(),
-            brief: brief.map(|brief| printable(brief).into_owned()),
-            created_at: details.split_once("createAt:").and_then(|(_, text)| go_time(text)),
-        })
+        Ok(Self::of(state, operator))
     }
+}
+
+/// The beginning of `text`: the region's id, version and configuration version, `192(15, 5)`.
+fn epoch(text: &str) -> Option<Epoch> {
+    let (_, text) = text.split_once('(')?;
+    let (version, text) = text.split_once(", ")?;
+    let (conf_ver, _) = text.split_once(')')?;
+    Some(Epoch { conf_ver: conf_ver.parse().ok()?, version: version.parse().ok()? })
 }
 
 /// The beginning of `text`, as Go prints a time: `2026-11-22 02:53:48.137459551 +0000 UTC m=+607.2`.
@@ -94,6 +111,7 @@ mod tests {
         let prose: String = serde_json::from_str(&answer.answer).unwrap();
         let status: OperatorStatus = prose.parse().unwrap();
         assert_eq!(status.state, OperatorState::Success);
+        assert_eq!(status.epoch, Some(Epoch { conf_ver: 5, version: 15 }));
         assert_eq!(status.what(), "admin-transfer-leader {transfer leader: store 1 to 4}");
         assert_eq!(status.created_at.unwrap().to_rfc3339(), "2026-11-22T02:53:48.137459551+00:00");
     }

@@ -1,6 +1,7 @@
 //! The TiKV subject keeps to what every subject keeps to, whatever state its cluster is in.
 
 use operator_core::conformance;
+use operator_tikv::TikvActor;
 use rstest::rstest;
 use tikv_simulator::Scenario;
 
@@ -19,7 +20,10 @@ use crate::support::{Simulated, recorded};
 #[tokio::test(start_paused = true)]
 async fn over_the_simulator(#[case] scenario: Scenario) {
     let simulated = Simulated::showing(scenario).await;
-    conformance::check(&simulated.subject).await.assert_passed();
+    let actor = TikvActor::new(simulated.subject);
+    conformance::check_actor(&actor, conformance::DEADLINE).await.assert_passed();
+    let written = simulated.transport.with(|simulator| simulator.requests().writes().count());
+    assert_eq!(written, 0, "a preview changes nothing");
 }
 
 #[rstest]

@@ -36,6 +36,7 @@ mod rule_templates;
 mod rules_export;
 mod rules_lint;
 mod own_metrics;
+mod actions;
 mod doctor;
 mod mcp;
 mod mcp_http;
