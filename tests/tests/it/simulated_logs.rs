@@ -161,7 +161,7 @@ fn every_scenarios_logs_tell_what_happened() {
         check(&mut simulator, &logs);
         // PD's members agree with the model on who led last.
         let elected = told(&logs).into_iter().filter(|(_, change)| change.kind == Kind::PdLeaderElected);
-        let last = elected.map(|(node, _)| node.to_owned()).last();
+        let last = elected.map(|(node, _)| node.to_owned()).next_back();
         if let Some(leader) = simulator.truth().pd_leader {
             assert_eq!(last, Some(leader), "{scenario}");
         }
