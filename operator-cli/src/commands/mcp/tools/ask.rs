@@ -149,6 +149,8 @@ impl Tool for Query {
         });
         let answered = answered.await?;
         let text = query::render(&answered.data, Style::PLAIN);
-        Answer::new("Prometheus answered.", text).with_all(query::as_json(&answered), limit(self.limit, 20))
+        // A number is a list of two, the moment and the value: it is not cut.
+        let limit = limit(self.limit, 20).max(2);
+        Answer::new("Prometheus answered.", text).with_all(query::as_json(&answered), limit)
     }
 }
