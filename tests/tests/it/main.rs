@@ -38,6 +38,7 @@ mod rules_lint;
 mod own_metrics;
 mod actions;
 mod doctor;
+mod act;
 mod mcp;
 mod mcp_http;
 mod mcp_acts;

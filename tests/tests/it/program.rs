@@ -73,7 +73,7 @@ pub(crate) fn command<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Com
     command.args(args).kill_on_drop(true);
     // What the caller's shell has set is not what is tested.
     for (name, _) in std::env::vars() {
-        let is_ours = name.starts_with("PD_") || name.starts_with("PROMETHEUS_");
+        let is_ours = ["PD_", "PROMETHEUS_", "OPERATOR_"].iter().any(|ours| name.starts_with(ours));
         if is_ours || ["NO_COLOR", "RUST_LOG"].contains(&&*name) {
             command.env_remove(name);
         }

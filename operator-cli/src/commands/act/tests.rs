@@ -24,7 +24,7 @@ const DRAIN: Action = Action::DrainStore { store_id: operator_core::StoreId(4) }
 async fn run(subject: &Arc<InMemorySubject>, args: ActArgs, format: Format) -> (ExitCode, String) {
     let written = Written::default();
     let mut output = written.output(format);
-    let guard = Guard::up_to(Danger::Destructive).allow_force(args.force);
+    let guard = Guard::up_to(Danger::Destructive).allow_force(true);
     let executor = Executor::new(Arc::clone(subject), guard, Arc::new(InMemoryAuditLog::default()));
     let code = match args.yes {
         true => args.execute(&executor, DRAIN, true, "the test", &mut output).await,
@@ -74,7 +74,11 @@ async fn force_overrules_doubt_and_says_so() {
     let (code, shown) = run(&subject, args(false, true), Format::Table).await;
     assert!(shown.contains("Overruled by --force:\n  the observation is warming_up"), "{shown}");
     assert_eq!(code, ExitCode::SUCCESS);
+    let (code, shown) = run(&subject, args(false, false), Format::Table).await;
+    assert!(shown.ends_with("Nothing was sent. --force overrules what it is refused for.\n"), "{shown}");
+    assert_eq!(code, ExitCode::from(REFUSED));
     let (code, shown) = run(&subject, args(true, false), Format::Table).await;
+    assert!(shown.contains("--force overrules it."), "{shown}");
     assert!(shown.contains("refused: the observation is warming_up: PD has just begun to lead"), "{shown}");
     assert_eq!((code, subject.arrived().len()), (ExitCode::from(REFUSED), 0));
     let (code, _) = run(&subject, args(true, true), Format::Table).await;
