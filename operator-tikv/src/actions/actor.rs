@@ -19,7 +19,7 @@ use crate::{Error, TikvSubject};
 
 /// A TiKV cluster that can be changed, through its PD.
 ///
-/// It gives primitives; an [`Executor`](operator_core) adds the guard, the audit log and the order of things, and is what
+/// It gives primitives; an [`Executor`](operator_core::Executor) adds the guard, the audit log and the order of things, and is what
 /// programs use.
 ///
 /// ```no_run
