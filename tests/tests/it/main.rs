@@ -42,3 +42,4 @@ mod act;
 mod mcp;
 mod mcp_http;
 mod mcp_acts;
+mod every_action;
