@@ -27,7 +27,8 @@ pub trait Actor: Subject {
     /// had not arrived.
     async fn send(&self, preview: &Preview) -> Sent;
 
-    /// Looks whether what was sent has taken effect. Reads, and changes nothing; asked again until it is seen.
+    /// Looks whether what was sent has taken effect. Reads, and changes nothing; asked again until it is seen. Asked, too,
+    /// where a preview has no [request](Preview::request): what was asked for before may not be there yet.
     ///
     /// # Errors
     /// If the subject could not be asked; that says nothing of the effect.
@@ -56,6 +57,8 @@ pub enum Progress {
     Done(String),
     /// Not yet. With how far it is.
     Running(String),
+    /// Nobody can see whether it is there, now or later. With why, as a clause: `PD does not show it`.
+    Unseeable(String),
     /// It will not come any more: the subject gave it up, or put something else in its place. With why.
     Failed(String),
 }

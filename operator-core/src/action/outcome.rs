@@ -50,7 +50,7 @@ impl Outcome {
 pub enum OutcomeKind {
     /// The effect was seen.
     Verified,
-    /// The subject has taken it; the effect was not seen in time, and may still come.
+    /// The subject has taken it, now or before; the effect was not seen, and may still come.
     Accepted,
     /// The guard, a precondition or the subject said no: nothing was changed.
     Refused,

@@ -122,6 +122,13 @@ impl InMemorySubject {
 }
 
 impl Acting {
+    /// Whether asking for it once more is needless, which does not mean that it is in effect.
+    fn is_asked_for(&self, action: &Action) -> bool {
+        let comes =
+            |(other, course): &(Action, Course)| other == action && matches!(course, Course::After(_));
+        self.in_effect.contains(action) || self.under_way.iter().any(comes)
+    }
+
     fn take(&mut self, action: &Action, course: Course) {
         if matches!(course, Course::After(0)) {
             self.in_effect.retain(|other| opposite(other).as_ref() != Some(action));
@@ -176,7 +183,7 @@ impl Actor for InMemorySubject {
         }
         let mut preview =
             Preview::new(&*config.name, Clock::system().now(), action.clone(), format!("Does {action}."));
-        if !acting.in_effect.contains(action) {
+        if !acting.is_asked_for(action) {
             let body = serde_json::to_value(action).ok();
             let request = PlannedRequest::new("POST", format!("/{}", action.name()));
             preview.request = Some(PlannedRequest { body, ..request });

@@ -13,7 +13,8 @@ use crate::seconds::spoken;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 impl<A: Actor + ?Sized> Executor<A> {
-    /// Looks until the effect is there, will not come, or the deadline is over.
+    /// Looks until the effect is there, will not come, cannot be seen, or the deadline is over. Where nothing was sent, what
+    /// is looked for was asked for before, or by somebody else.
     ///
     /// That it cannot be looked at says nothing of the effect, so that is waited out: a control plane that changes its
     /// leader does not answer for a while.
@@ -33,6 +34,7 @@ impl<A: Actor + ?Sized> Executor<A> {
                 Ok(Ok(Progress::Failed(why))) => {
                     return End::new(OutcomeKind::Failed, sent, failed(sent, answer, &why));
                 }
+                Ok(Ok(Progress::Unseeable(why))) => return unseen(sent, answer, &why),
                 Ok(Ok(Progress::Running(how_far))) => how_far,
                 Ok(Err(error)) => format!("it cannot be looked at: {error}"),
                 Err(_) => format!("it cannot be looked at: no answer within {}", spoken(self.step_deadline)),
@@ -46,25 +48,28 @@ impl<A: Actor + ?Sized> Executor<A> {
             pause = (pause * 3 / 2).min(longest);
         };
         let waited = spoken(deadline);
-        match sent {
-            Some(_) => {
-                let message = format!("taken, and its effect not seen within {waited}: {last}");
-                End::new(OutcomeKind::Accepted, sent, message)
-            }
-            None => {
-                let message = format!(
-                    "it is not known whether it was sent ({answer}), and its effect was not seen within {waited}: {last}; \
-                     look before doing it again"
-                );
-                End::new(OutcomeKind::Failed, sent, message)
-            }
-        }
+        unseen(sent, answer, &format!("its effect not seen within {waited}: {last}"))
     }
+}
+
+fn unseen(sent: Option<bool>, answer: &str, why: &str) -> End {
+    let (kind, message) = match sent {
+        Some(true) => (OutcomeKind::Accepted, format!("taken, and {why}")),
+        Some(false) => (OutcomeKind::Accepted, format!("asked for already, so nothing was sent, and {why}")),
+        None => {
+            let message = format!(
+                "it is not known whether it was sent ({answer}), and {why}; look before doing it again"
+            );
+            (OutcomeKind::Failed, message)
+        }
+    };
+    End::new(kind, sent, message)
 }
 
 fn done(sent: Option<bool>, answer: &str, seen: &str) -> End {
     let message = match sent {
-        Some(_) => seen.to_owned(),
+        Some(true) => seen.to_owned(),
+        Some(false) => format!("it is as wanted, and nothing was sent: {seen}"),
         None => format!("{seen} (it is not known whether the request arrived: {answer})"),
     };
     End::new(OutcomeKind::Verified, sent, message)
@@ -72,7 +77,8 @@ fn done(sent: Option<bool>, answer: &str, seen: &str) -> End {
 
 fn failed(sent: Option<bool>, answer: &str, why: &str) -> String {
     match sent {
-        Some(_) => why.to_owned(),
+        Some(true) => why.to_owned(),
+        Some(false) => format!("nothing was sent, and {why}"),
         None => format!("it is not known whether it was sent ({answer}); {why}"),
     }
 }

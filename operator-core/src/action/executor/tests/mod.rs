@@ -134,6 +134,25 @@ async fn what_is_there_already_is_verified_without_sending() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_asked_for_before_is_waited_for_and_not_called_done() {
+    for (looks, kind, message) in
+        [(20, OutcomeKind::Verified, "nothing was sent"), (9_999, OutcomeKind::Accepted, "not seen within")]
+    {
+        let bench = bench(open());
+        bench.subject.react(Reaction::TakeSlowly(looks));
+        let token = bench.executor.propose(drain(4)).await.unwrap().token;
+        let run = bench.executor.execute(&token, Approval::by("ann"));
+        assert!(tokio::time::timeout(Duration::from_secs(2), run).await.is_err());
+        let outcome = bench.go().await;
+        assert_eq!((outcome.outcome, outcome.sent, outcome.undo), (kind, Some(false), None));
+        assert!(outcome.message.contains(message), "{}", outcome.message);
+        assert!(outcome.at > outcome.started_at);
+        assert_eq!(!bench.subject.in_effect().is_empty(), kind == OutcomeKind::Verified);
+        assert_eq!(bench.subject.arrived(), [drain(4)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_is_not_good_says_why() {
     let bench = bench_with(open(), |executor| executor.with_max_open(2));
     let why = async |token: &str| {
