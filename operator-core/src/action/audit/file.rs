@@ -11,7 +11,8 @@ use super::{AuditLog, AuditRecord, MAX_LINE_BYTES};
 use crate::{Error, ErrorKind, Result};
 
 /// An audit log in a file: one JSON object a line, appended in one write and flushed to the disk before an append
-/// returns. Several programs may append to one file.
+/// returns. Several programs may append to one file. If it is moved away or deleted meanwhile, as those who rotate logs do,
+/// the next append begins a new one.
 ///
 /// The one place in this crate that touches the machine: what makes acting safe should not be everybody's own.
 #[derive(Debug, Clone)]
@@ -50,10 +51,14 @@ impl AuditLog for FileAuditLog {
             let message = format!("a record of {} bytes is too large for the audit log", line.len());
             return Err(Error::new(ErrorKind::TooLarge, "audit", message).at(self.path.display().to_string()));
         }
-        let file = Arc::clone(&self.file);
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
         // Not given up when the caller is: what is half written would be worse than what is too much.
         let written = tokio::task::spawn_blocking(move || {
-            append(&mut file.lock().unwrap_or_else(PoisonError::into_inner), line)
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            if !is_at(&file, &path)? {
+                *file = open(&path)?;
+            }
+            append(&mut file, line)
         });
         written.await.map_err(io::Error::other).and_then(|written| written).map_err(unwritable)
     }
@@ -82,6 +87,25 @@ fn open(path: &Path) -> io::Result<File> {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(file)
+}
+
+/// Whether what is open is still what the path names: otherwise nobody would ever read what is written.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let named = match path.metadata() {
+        Ok(named) => named,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let open = file.metadata()?;
+    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+/// Elsewhere a file that is open stays where it is.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 fn append(file: &mut File, mut line: Vec<u8>) -> io::Result<()> {

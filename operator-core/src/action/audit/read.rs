@@ -1,6 +1,6 @@
 //! Reading an audit log, and what became of each run.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, Read};
 
 use chrono::{DateTime, Utc};
@@ -175,6 +175,8 @@ impl AuditRun {
 #[derive(Debug)]
 pub struct AuditRuns {
     runs: VecDeque<AuditRun>,
+    /// Which of all runs, from 0, each of these is: those left out came before.
+    numbers: HashMap<String, u64>,
     max: usize,
     left_out: u64,
 }
@@ -182,20 +184,25 @@ pub struct AuditRuns {
 impl AuditRuns {
     /// Keeps the `max` runs that began last.
     pub fn last(max: usize) -> Self {
-        Self { runs: VecDeque::new(), max, left_out: 0 }
+        Self { runs: VecDeque::new(), numbers: HashMap::new(), max, left_out: 0 }
     }
 
     /// Takes in the next record. The records of several runs may be mixed.
     pub fn add(&mut self, record: AuditRecord) {
-        // Newest first: a run's records are near each other.
-        if let Some(run) = self.runs.iter_mut().rev().find(|run| run.run == record.run) {
+        let index = self.numbers.get(&record.run).and_then(|number| number.checked_sub(self.left_out));
+        if let Some(run) =
+            index.and_then(|index| usize::try_from(index).ok()).and_then(|index| self.runs.get_mut(index))
+        {
             return run.add(record);
         }
         let mut run = AuditRun::begin(&record);
         run.add(record);
+        self.numbers.insert(run.run.clone(), self.left_out + self.runs.len() as u64);
         self.runs.push_back(run);
-        if self.runs.len() > self.max {
-            self.runs.pop_front();
+        if self.runs.len() > self.max
+            && let Some(first) = self.runs.pop_front()
+        {
+            self.numbers.remove(&first.run);
             self.left_out += 1;
         }
     }

@@ -90,6 +90,58 @@ async fn what_is_appended_is_read_again_and_runs_are_put_together() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_log_that_is_moved_away_or_deleted_begins_anew() {
+    let folder = Folder::new("rotated");
+    let log = FileAuditLog::open(folder.log()).unwrap();
+    let runs = |path: PathBuf| -> Vec<String> {
+        let bytes = std::fs::read(path).unwrap();
+        read_audit(&*bytes).map(|record| record.unwrap().run).collect()
+    };
+    let append = async |run| log.append(&record(run, steps()[0].clone())).await;
+    append(1).await.unwrap();
+    let moved = folder.0.join("audit.jsonl.1");
+    std::fs::rename(folder.log(), &moved).unwrap();
+    append(2).await.unwrap();
+    append(3).await.unwrap();
+    assert_eq!(
+        (runs(moved), runs(folder.log())),
+        (vec!["1".to_owned()], vec!["2".to_owned(), "3".to_owned()])
+    );
+    std::fs::remove_file(folder.log()).unwrap();
+    append(4).await.unwrap();
+    assert_eq!(runs(folder.log()), ["4"]);
+    // Somebody else has made another one.
+    std::fs::rename(folder.log(), folder.0.join("audit.jsonl.2")).unwrap();
+    std::fs::write(folder.log(), "").unwrap();
+    append(5).await.unwrap();
+    assert_eq!(runs(folder.log()), ["5"]);
+    // There is nowhere to write: nobody is told that it was written.
+    std::fs::remove_dir_all(&folder.0).unwrap();
+    assert_eq!(append(6).await.unwrap_err().kind, ErrorKind::Unavailable);
+}
+
+#[test]
+fn many_runs_are_put_together_and_counted_in_little_time() {
+    const MOST: u64 = 10_000;
+    let begun = std::time::Instant::now();
+    let mut runs = AuditRuns::last(10_000);
+    // Each with the last step of the one before among its own.
+    for run in 0..5 * MOST {
+        runs.add(record(run, steps()[0].clone()));
+        if let Some(before) = run.checked_sub(1) {
+            runs.add(record(before, steps()[4].clone()));
+        }
+    }
+    assert_eq!(runs.left_out(), 4 * MOST);
+    let runs = runs.into_runs();
+    assert_eq!((runs.len(), &*runs[0].run, &*runs[9_999].run), (10_000, "40000", "49999"));
+    assert!(runs[..9_999].iter().all(|run| run.state == RunState::Ended && run.request.is_some()));
+    // One after the other it takes minutes without optimization.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn only_its_owner_reads_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("mode");
