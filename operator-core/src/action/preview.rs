@@ -35,6 +35,10 @@ pub struct Preview {
     /// What all this was read from, by name (`region/17 epoch`): if that is another when it comes to sending, nothing is
     /// sent. It holds what the action depends on, and nothing that changes by itself.
     pub basis: BTreeMap<String, Value>,
+    /// What else was seen, by name (`region/17 former operator`), for telling the effect from what was there before. It may
+    /// change by itself, and whether it has does not count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, Value>,
     /// What would take it back, with the values of now; `null` if nothing does.
     pub undo: Option<Action>,
 }
@@ -61,6 +65,7 @@ impl Preview {
             preconditions: Vec::new(),
             warnings: Vec::new(),
             basis: BTreeMap::new(),
+            notes: BTreeMap::new(),
             undo: None,
         }
     }

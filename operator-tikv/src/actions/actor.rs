@@ -11,8 +11,8 @@ use operator_core::{
 
 use super::draft::Draft;
 use super::{
-    cancel, drain, labels, leader, limits, pd_leader, peers, range, removal, request, scatter, schedulers,
-    settings, weight,
+    cancel, drain, labels, leader, limits, pd_leader, peers, range, removal, request, running, scatter,
+    schedulers, settings, weight,
 };
 use crate::http::{Answer, Method, PdError, Written};
 use crate::{Error, TikvSubject};
@@ -111,11 +111,29 @@ impl TikvActor {
         Ok(draft.finish())
     }
 
+    /// Looks for the effect and, where it is not there, for what PD says of its operator.
     async fn look(&self, preview: &Preview) -> Result<Progress, Error> {
+        let seen = self.effect(preview).await?;
+        let (Progress::Running(waiting), Some(region)) = (&seen, running::region(preview)) else {
+            return Ok(seen);
+        };
+        let said = running::progress(self.subject.pd(), preview, region, waiting).await?;
+        if matches!(said, Progress::Running(_)) {
+            return Ok(said);
+        }
+        // The two were not looked at in one moment: between them the operator may have come to its end.
+        Ok(match self.effect(preview).await? {
+            Progress::Running(_) => said,
+            over => over,
+        })
+    }
+
+    /// Whether what was wanted is to be seen.
+    async fn effect(&self, preview: &Preview) -> Result<Progress, Error> {
         let pd = self.subject.pd();
         match &preview.action {
             Action::TransferLeader { region_id, to_store_id } => {
-                leader::progress(pd, preview, *region_id, *to_store_id).await
+                leader::progress(pd, *region_id, *to_store_id).await
             }
             Action::TransferPeer { region_id, to_store_id: to, .. }
             | Action::AddPeer { region_id, store_id: to } => {
@@ -128,7 +146,7 @@ impl TikvActor {
             Action::MergeRegions { source_region_id, target_region_id } => {
                 range::progress_merge(pd, preview, *source_region_id, *target_region_id).await
             }
-            Action::ScatterRegion { region_id } => scatter::progress(pd, preview, *region_id).await,
+            Action::ScatterRegion { region_id } => scatter::progress(pd, *region_id).await,
             Action::DrainStore { store_id } => drain::progress_drain(pd, *store_id).await,
             Action::UndrainStore { store_id } => drain::progress_undrain(pd, *store_id).await,
             Action::RemoveStore { store_id } => removal::progress_remove(pd, *store_id).await,

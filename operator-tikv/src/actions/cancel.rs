@@ -1,9 +1,10 @@
 //! `cancel_scheduling_operator`.
 
 use operator_core::{Preview, Progress, RegionId};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::draft::{Draft, found};
+use super::running::identity;
 use crate::Error;
 use crate::pd::{OperatorState, OperatorStatus, PdClient};
 
@@ -48,9 +49,4 @@ pub(super) async fn progress(pd: &PdClient, preview: &Preview, region: RegionId)
 
 fn key(region: RegionId) -> String {
     format!("region/{region} operator")
-}
-
-/// What tells one operator from the next: not how far it is.
-fn identity(status: &OperatorStatus) -> Value {
-    json!({"operator": status.what(), "created_at": status.created_at})
 }

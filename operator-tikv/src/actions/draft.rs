@@ -60,6 +60,11 @@ impl<'a> Draft<'a> {
         self.preview.basis.insert(name.into(), value.into());
     }
 
+    /// What was seen, for telling it from what comes later.
+    pub(super) fn note(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.preview.notes.insert(name.into(), value.into());
+    }
+
     pub(super) fn undo(&mut self, action: Action) {
         self.preview.undo = Some(action);
     }

@@ -1,11 +1,10 @@
 //! `transfer_leader`.
 
-use operator_core::{Action, Preview, Progress, RegionId, StoreId};
+use operator_core::{Action, Progress, RegionId, StoreId};
 use serde_json::Value;
 
 use super::draft::{Draft, found};
 use super::region::{has_voter, is_current};
-use super::running;
 use crate::Error;
 use crate::pd::PdClient;
 
@@ -22,7 +21,7 @@ pub(super) async fn preview(draft: &mut Draft<'_>, region_id: RegionId, to: Stor
         draft.undo(Action::TransferLeader { region_id, to_store_id: from });
     }
     let holds = has_voter(&region, to);
-    let holds_text = if holds { "holds" } else { "holds no" };
+    let holds_text = if holds { "holds a" } else { "holds no" };
     draft.require(
         "target_holds_voter",
         holds,
@@ -39,21 +38,15 @@ pub(super) async fn preview(draft: &mut Draft<'_>, region_id: RegionId, to: Stor
     Ok(())
 }
 
-pub(super) async fn progress(
-    pd: &PdClient,
-    preview: &Preview,
-    region_id: RegionId,
-    to: StoreId,
-) -> Result<Progress, Error> {
+pub(super) async fn progress(pd: &PdClient, region_id: RegionId, to: StoreId) -> Result<Progress, Error> {
     let Some(region) = found(pd.region(region_id).await)? else {
         return Ok(Progress::Failed(format!("region {region_id} is gone: it was merged into another")));
     };
-    let waiting = match region.leader {
+    Ok(match region.leader {
         Some(leader) if leader.store_id == to => {
-            return Ok(Progress::Done(format!("store {to} leads region {region_id}")));
+            Progress::Done(format!("store {to} leads region {region_id}"))
         }
-        Some(leader) => format!("store {} leads region {region_id}", leader.store_id),
-        None => format!("region {region_id} has no leader"),
-    };
-    running::progress(pd, preview, region_id, waiting).await
+        Some(leader) => Progress::Running(format!("store {} leads region {region_id}", leader.store_id)),
+        None => Progress::Running(format!("region {region_id} has no leader")),
+    })
 }

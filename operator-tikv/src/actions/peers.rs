@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::draft::{Draft, found};
 use super::region::{has_peer, has_voter, is_current, is_voter};
-use super::running;
 use crate::Error;
 use crate::pd::PdClient;
 
@@ -17,6 +16,7 @@ pub(super) async fn preview_transfer(
 ) -> Result<(), Error> {
     let Some(region) = draft.region(region_id).await? else { return Ok(()) };
     if !has_peer(&region, from) && has_voter(&region, to) {
+        draft.store(from).await?;
         draft.already(format!(
             "region {region_id} has its replica on store {to} already, and none on store {from}"
         ));
@@ -26,6 +26,7 @@ pub(super) async fn preview_transfer(
         "the replica of region {region_id} on store {from} moves to store {to}{}",
         size(&region)
     ));
+    leaving(draft, &region, from);
     holds_peer(draft, &region, from);
     holds_none(draft, &region, to);
     if let Some(info) = draft.target(to).await? {
@@ -66,6 +67,7 @@ pub(super) async fn preview_remove(
 ) -> Result<(), Error> {
     let Some(region) = draft.region(region_id).await? else { return Ok(()) };
     if !has_peer(&region, from) {
+        draft.store(from).await?;
         draft.already(format!("store {from} holds no replica of region {region_id}"));
         return Ok(());
     }
@@ -96,12 +98,8 @@ fn leaver(region: RegionId) -> String {
 
 fn holds_peer(draft: &mut Draft<'_>, region: &Region, store: StoreId) {
     let holds = has_peer(region, store);
-    let text = if holds { "holds" } else { "holds no" };
-    draft.require(
-        "source_holds_peer",
-        holds,
-        format!("store {store} {text} replica of region {}", region.id),
-    );
+    let text = if holds { "holds a replica" } else { "holds no replica" };
+    draft.require("source_holds_peer", holds, format!("store {store} {text} of region {}", region.id));
 }
 
 fn holds_none(draft: &mut Draft<'_>, region: &Region, store: StoreId) {
@@ -130,8 +128,5 @@ pub(super) async fn progress(
     let gone = !region.peers.iter().any(|peer| Some(peer.id.0) == leaving);
     let stores: Vec<_> = region.peers.iter().map(|peer| peer.store_id.to_string()).collect();
     let seen = format!("region {region_id} has replicas on the stores {}", stores.join(", "));
-    if there && gone {
-        return Ok(Progress::Done(seen));
-    }
-    running::progress(pd, preview, region_id, seen).await
+    Ok(if there && gone { Progress::Done(seen) } else { Progress::Running(seen) })
 }

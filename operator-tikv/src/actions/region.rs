@@ -1,9 +1,10 @@
 //! What must hold of a region before something is done to it.
 
 use operator_core::{PeerRole, Region, RegionId, StoreId, StoreState};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::draft::{Draft, found};
+use super::running::{former, identity};
 use crate::Error;
 use crate::pd::StoreInfo;
 
@@ -27,15 +28,57 @@ impl Draft<'_> {
             }
             None => self.require("region_has_leader", false, format!("region {id} has no leader")),
         }
-        match self.pd.operator_status(id).await {
-            Ok(Some(status)) if status.is_running() => {
+        self.alive(&region).await;
+        let status = match self.pd.operator_status(id).await {
+            Ok(status) => status,
+            Err(error) => {
+                self.unknown("no_operator_runs", error);
+                return Ok(Some(region));
+            }
+        };
+        match status.as_ref().filter(|status| status.is_running()) {
+            Some(status) => {
                 let message = format!("PD runs {} on region {id}", status.what());
                 self.require("no_operator_runs", false, message);
             }
-            Ok(_) => self.require("no_operator_runs", true, format!("PD runs nothing on region {id}")),
-            Err(error) => self.unknown("no_operator_runs", error),
+            None => self.require("no_operator_runs", true, format!("PD runs nothing on region {id}")),
         }
+        self.note(former(id), status.as_ref().map_or(Value::Null, identity));
         Ok(Some(region))
+    }
+
+    /// Whether what PD shows of the region can be so still: PD keeps showing the leader that it had when its stores died.
+    async fn alive(&mut self, region: &Region) {
+        const NAMES: [&str; 2] = ["leader_store_is_up", "region_has_quorum"];
+        let stores = match self.pd.stores().await {
+            Ok(stores) => stores,
+            Err(error) => return NAMES.into_iter().for_each(|name| self.unknown(name, &error)),
+        };
+        if let Some(leader) = region.leader {
+            let id = leader.store_id;
+            match stores.iter().find(|info| info.store.id == id).map(|info| info.store.state) {
+                None | Some(StoreState::Unknown) => {
+                    self.unknown(NAMES[0], format!("how store {id} is, which leads it, is not known"));
+                }
+                Some(state) => {
+                    self.require(NAMES[0], is_up(state), format!("store {id}, which leads it, is {state}"))
+                }
+            }
+        }
+        let (mut all, mut live, mut unknown) = (0, 0, 0);
+        for peer in region.peers.iter().filter(|peer| is_voter(peer.role)) {
+            let state =
+                stores.iter().find(|info| info.store.id == peer.store_id).map(|info| info.store.state);
+            all += 1;
+            live += usize::from(state.is_some_and(is_up));
+            unknown += usize::from(matches!(state, None | Some(StoreState::Unknown)));
+        }
+        let message = format!("{live} of {all} voters are on stores that are up");
+        if 2 * live <= all && 2 * (live + unknown) > all {
+            self.unknown(NAMES[1], format!("{message}, and of {unknown} it is not known"));
+        } else {
+            self.require(NAMES[1], 2 * live > all, message);
+        }
     }
 
     /// Whether more than half of the voters live once `removed` is gone and, where one comes, with it.
@@ -76,10 +119,13 @@ impl Draft<'_> {
 
 /// Whether the peer on `store` can be counted on: its store is up, and it neither lags nor is down.
 fn lives(region: &Region, store: StoreId, stores: &[StoreInfo]) -> bool {
-    let up = stores.iter().any(|info| {
-        info.store.id == store && matches!(info.store.state, StoreState::Up | StoreState::Offline)
-    });
+    let up = stores.iter().any(|info| info.store.id == store && is_up(info.store.state));
     up && is_current(region, store)
+}
+
+/// Whether it answers; one that is on its way out does until it is empty.
+fn is_up(state: StoreState) -> bool {
+    matches!(state, StoreState::Up | StoreState::Offline)
 }
 
 /// Whether no peer on `store` lags behind or is down.

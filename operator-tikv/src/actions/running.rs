@@ -2,23 +2,54 @@
 
 use operator_core::{Action, Epoch, Preview, Progress, RegionId};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::Error;
 use crate::pd::{OperatorState, OperatorStatus, PdClient};
 
+/// The region that PD makes an operator on for what `preview` sends, if it does and something is sent.
+pub(super) fn region(preview: &Preview) -> Option<RegionId> {
+    preview.request.as_ref()?;
+    match &preview.action {
+        Action::TransferLeader { region_id, .. }
+        | Action::TransferPeer { region_id, .. }
+        | Action::AddPeer { region_id, .. }
+        | Action::RemovePeer { region_id, .. }
+        | Action::SplitRegion { region_id, .. }
+        | Action::MergeRegions { source_region_id: region_id, .. }
+        | Action::ScatterRegion { region_id } => Some(*region_id),
+        _ => None,
+    }
+}
+
+/// Under which the operator that PD told of before anything was sent is noted in a preview.
+pub(super) fn former(region: RegionId) -> String {
+    format!("region/{region} former operator")
+}
+
+/// What tells one operator from the next: not how far it is.
+pub(super) fn identity(status: &OperatorStatus) -> Value {
+    json!({"operator": status.what(), "created_at": status.created_at})
+}
+
 /// What PD says of the operator on `region`, where the effect of `preview` is not seen: `waiting` is what is.
 ///
-/// An operator that was made before the preview says nothing of ours, and where there is none, a former leader of PD may
-/// have forgotten it.
+/// The operator that PD told of before says nothing of ours, and where there is none, a former leader of PD may have
+/// forgotten it. Times do not tell which is ours: PD's clock is another.
 pub(super) async fn progress(
     pd: &PdClient,
     preview: &Preview,
     region: RegionId,
-    waiting: String,
+    waiting: &str,
 ) -> Result<Progress, Error> {
     let status = pd.operator_status(region).await?;
-    let Some(status) = status.filter(|status| status.created_at.is_some_and(|at| at >= preview.at)) else {
-        return Ok(Progress::Running(format!("{waiting}, and PD runs nothing on region {region}")));
+    // Without a note it could not be asked, so that nothing can be told from what was there before.
+    let former = preview.notes.get(&former(region));
+    let is_new = |status: &OperatorStatus| former.is_some_and(|former| *former != identity(status));
+    let Some(status) = status.filter(is_new) else {
+        return Ok(Progress::Running(format!(
+            "{waiting}, and PD tells of no new operator on region {region}"
+        )));
     };
     let what = status.what();
     if !is_ours(&status, &preview.action) {
@@ -31,7 +62,12 @@ pub(super) async fn progress(
     }
     Ok(match &status.state {
         OperatorState::Running => Progress::Running(format!("{waiting}; PD runs {what}")),
-        OperatorState::Success => Progress::Done(format!("PD reports success of {what}")),
+        OperatorState::Success if matches!(preview.action, Action::ScatterRegion { .. }) => {
+            Progress::Done(format!("PD reports success of {what}"))
+        }
+        OperatorState::Success => {
+            Progress::Unseeable(format!("PD reports success of {what}, and yet {waiting}"))
+        }
         OperatorState::Ended(word) => Progress::Failed(format!("PD gave it up: {word} of {what}")),
     })
 }

@@ -80,7 +80,7 @@ pub(super) async fn progress_limit(
 ) -> Result<Progress, Error> {
     let item = kind.item;
     if ttl_seconds.is_some() {
-        return Ok(Progress::Running(format!("PD does not show an {item} that holds for a time")));
+        return Ok(Progress::Unseeable(format!("PD does not show an {item} that holds for a time")));
     }
     let now = (kind.now)(&pd.schedule_config().await?);
     let seen = format!("{item} is {now}");
