@@ -174,7 +174,7 @@ pub struct Approval {
     /// Who says yes; for the audit log, of which it fills at most 200 characters.
     pub by: String,
     /// Whether that holds in spite of those [refusals](super::Proposal::refusals) that can be forced. What was not told
-    /// with the proposal is not forced.
+    /// with the proposal is not forced: another reason to doubt, another invariant, a precondition that fails otherwise.
     pub forced: bool,
 }
 

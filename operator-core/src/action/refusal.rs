@@ -1,5 +1,6 @@
 //! Why an action is not sent.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,28 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// What was found, for a person.
     pub message: String,
+    /// What exactly, in words that stay while the numbers of the message change: of `trust` the codes of the reasons with the
+    /// parts that they concern, of a `critical_violation` the invariant and what it regards; else empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub about: BTreeSet<String>,
     /// Whether an approval that [forces](super::Approval::forced) overrules it.
     pub can_be_forced: bool,
 }
 
 impl Refusal {
     pub(super) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), can_be_forced: false }
+        Self { code, message: message.into(), about: BTreeSet::new(), can_be_forced: false }
+    }
+
+    pub(super) fn about(self, about: impl IntoIterator<Item = String>) -> Self {
+        Self { about: about.into_iter().collect(), ..self }
+    }
+
+    /// Whether who was told `told` knows of this: it is no worse.
+    pub(super) fn is_told_by(&self, told: &Self) -> bool {
+        // How far a precondition is from holding is in its message alone.
+        let same = self.code != RefusalCode::Precondition || self.message == told.message;
+        self.code == told.code && self.about.is_subset(&told.about) && same
     }
 
     pub(super) fn unless_forced(self, can_be_forced: bool) -> Self {

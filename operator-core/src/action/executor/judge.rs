@@ -5,7 +5,9 @@ use tokio::time::timeout;
 use super::super::{Action, Actor, AuditRecord, AuditStep, Preview, Refusal, RefusalCode};
 use super::Executor;
 use crate::observation::observe;
-use crate::{CheckReport, Error, ErrorKind, Observation, Result, Severity, TrustVerdict, Violation};
+use crate::{
+    CheckReport, Error, ErrorKind, Observation, Result, Severity, TrustReason, TrustVerdict, Violation,
+};
 
 impl<A: Actor + ?Sized> Executor<A> {
     /// What `action` would do, and what speaks against it: the guard, preconditions, what cannot be believed, what is
@@ -21,7 +23,10 @@ impl<A: Actor + ?Sized> Executor<A> {
         }));
         let doubts = match &observation {
             Ok(observation) => self.doubts(action, observation),
-            Err(error) => vec![Refusal::new(RefusalCode::Trust, format!("nothing can be observed: {error}"))],
+            Err(error) => {
+                let refusal = Refusal::new(RefusalCode::Trust, format!("nothing can be observed: {error}"));
+                vec![refusal.about(["unobserved".to_owned()])]
+            }
         };
         refusals.extend(doubts.into_iter().map(|doubt| doubt.unless_forced(self.guard.allow_force)));
         Ok((preview, refusals))
@@ -40,14 +45,16 @@ impl<A: Actor + ?Sized> Executor<A> {
             let reasons: Vec<_> =
                 observation.trust.reasons.iter().map(|reason| reason.message.as_str()).collect();
             let message = format!("the observation is {}: {}", observation.trust.verdict, reasons.join("; "));
-            doubts.push(Refusal::new(RefusalCode::Trust, message));
+            let about = observation.trust.reasons.iter().map(name);
+            doubts.push(Refusal::new(RefusalCode::Trust, message).about(about));
         }
         // Nobody waits for a grace to be over before acting, so what is found counts at once.
         let report = CheckReport::of("", observation, self.invariants.iter().cloned(), true);
         let violations = match report {
             Ok(report) => report.violations,
             Err(error) => {
-                doubts.push(Refusal::new(RefusalCode::Trust, format!("nothing can be judged: {error}")));
+                let refusal = Refusal::new(RefusalCode::Trust, format!("nothing can be judged: {error}"));
+                doubts.push(refusal.about(["unjudged".to_owned()]));
                 Vec::new()
             }
         };
@@ -57,7 +64,7 @@ impl<A: Actor + ?Sized> Executor<A> {
         });
         doubts.extend(critical.map(|Violation { invariant, regarding, message, .. }| {
             let message = format!("{invariant} is critical for {regarding}: {message}");
-            Refusal::new(RefusalCode::CriticalViolation, message)
+            Refusal::new(RefusalCode::CriticalViolation, message).about([format!("{invariant} {regarding}")])
         }));
         doubts
     }
@@ -80,4 +87,11 @@ impl<A: Actor + ?Sized> Executor<A> {
             Err(Error::new(ErrorKind::Timeout, "audit", message))
         })
     }
+}
+
+/// `part_failed metrics`.
+fn name(reason: &TrustReason) -> String {
+    let code = serde_json::to_value(reason.code).unwrap_or_default();
+    let code = code.as_str().unwrap_or_default().to_owned();
+    reason.part.map_or_else(|| code.clone(), |part| format!("{code} {part}"))
 }

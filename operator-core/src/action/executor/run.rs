@@ -138,7 +138,7 @@ impl<'a, A: Actor + ?Sized> Run<'a, A> {
     fn overrules(&self, refusal: &Refusal) -> bool {
         self.approval.forced
             && refusal.can_be_forced
-            && self.proposal.refusals.iter().any(|told| told.code == refusal.code)
+            && self.proposal.refusals.iter().any(|told| refusal.is_told_by(told))
     }
 
     /// The refusals that are not overruled.

@@ -21,6 +21,35 @@ async fn so_many_a_minute_and_no_more_unless_forced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_forced_is_what_was_told_and_no_other_of_its_kind() {
+    let warm = |message: &str| TrustReason::new(TrustCode::WarmingUp, None, message);
+    let old = || TrustReason::new(TrustCode::OutOfDate, None, "3 s old");
+    let fails = |message: &str| Precondition::new("quorum_survives", false, message);
+    let (told, held) = ([warm("for 3 s"), old()], fails("1 of 2"));
+    for (trust, precondition, refused) in [
+        (vec![warm("for 5 s"), old()], &held, None),
+        (vec![warm("for 5 s")], &held, None),
+        (
+            vec![warm("for 3 s"), TrustReason::new(TrustCode::PartFailed, None, "no")],
+            &held,
+            Some(RefusalCode::Trust),
+        ),
+        (told.to_vec(), &fails("0 of 2"), Some(RefusalCode::Precondition)),
+    ] {
+        let bench = bench(forcing().allow_forced_preconditions(true));
+        bench.subject.set_trust(told.clone());
+        bench.subject.set_preconditions([held.clone()]);
+        let proposal = bench.executor.propose(drain(4)).await.unwrap();
+        bench.subject.set_trust(trust);
+        bench.subject.set_preconditions([precondition.clone()]);
+        let approval = Approval::by("ann").forced(true);
+        let outcome = bench.executor.execute(&proposal.token, approval).await.unwrap();
+        assert_eq!(codes(&outcome.refusals), Vec::from_iter(refused), "{outcome:?}");
+        assert_eq!(bench.subject.arrived().is_empty(), refused.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_not_sent_does_not_count() {
     let bench = bench(open().max_per_minute(1));
     bench.subject.fail_previews(0);
