@@ -294,14 +294,14 @@ pub(super) fn danger(name: &str) -> Danger {
     }
 }
 
-/// The action that takes one of this name back, if one does.
+/// The action that takes one of this name back, if one does: not of `split_region`, because the number of the new region is
+/// not known before, nor of `resume_scheduler`, because how long the pause would have lasted is not known.
 pub(crate) fn reversed_by(name: &str) -> Option<&'static str> {
     Some(match name {
         "transfer_leader" => "transfer_leader",
         "transfer_peer" => "transfer_peer",
         "add_peer" => "remove_peer",
         "remove_peer" => "add_peer",
-        "split_region" => "merge_regions",
         "merge_regions" => "split_region",
         "drain_store" => "undrain_store",
         "undrain_store" => "drain_store",
@@ -315,7 +315,6 @@ pub(crate) fn reversed_by(name: &str) -> Option<&'static str> {
         "set_replica_schedule_limit" => "set_replica_schedule_limit",
         "set_low_space_threshold" => "set_low_space_threshold",
         "pause_scheduler" => "resume_scheduler",
-        "resume_scheduler" => "pause_scheduler",
         "transfer_pd_leader" => "transfer_pd_leader",
         _ => return None,
     })

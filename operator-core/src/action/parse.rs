@@ -131,14 +131,31 @@ fn infos() -> Vec<ActionInfo> {
             let properties = variant.get("properties")?;
             let name = properties.get("name")?.get("const")?.as_str()?;
             let description = variant.get("description")?.as_str()?;
-            let info =
-                ActionInfo::new(name, description, properties.get("parameters")?.clone(), danger(name));
+            let mut parameters = properties.get("parameters")?.clone();
+            fold(&mut parameters);
+            let info = ActionInfo::new(name, folded(description), parameters, danger(name));
             Some(match reversed_by(name) {
                 Some(other) => info.reversed_by(other),
                 None => info,
             })
         })
         .collect()
+}
+
+/// Without the line breaks of the source.
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn fold(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name == "description" => *text = folded(text),
+            other => fold(other),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(fold),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +171,8 @@ mod tests {
         for info in infos {
             assert_eq!(info.parameters["type"], "object", "{}", info.name);
             assert_eq!(info.parameters["additionalProperties"], false, "{}", info.name);
+            let json = serde_json::to_string(info).unwrap();
+            assert!(!json.contains("\\n"), "{json}");
             assert!(info.description.ends_with('.'), "{}: {}", info.name, info.description);
             for (name, schema) in info.parameters["properties"].as_object().unwrap() {
                 assert!(schema["description"].is_string(), "{} {name}: {schema}", info.name);
