@@ -98,6 +98,20 @@ async fn a_store_is_drained_and_leads_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drain_that_was_given_up_is_waited_for_the_next_time() {
+    let acting = Acting::new();
+    let store = leader(&acting.region().await);
+    let drain = Action::DrainStore { store_id: store };
+    let leaders = || acting.simulated.with(|simulator| simulator.truth().stores[&store.0].leaders);
+    let first = tokio::time::timeout(Duration::from_secs(2), acting.act(&drain)).await;
+    assert!(first.is_err() && leaders() > 0);
+    let outcome = acting.act(&drain).await;
+    assert_eq!((outcome.outcome, outcome.sent), (OutcomeKind::Verified, Some(false)), "{outcome:?}");
+    assert!(outcome.message.contains("nothing was sent"), "{outcome:?}");
+    assert_eq!((leaders(), acting.writes().len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_leaves_and_is_kept() {
     let acting = Acting::new();
     let store_id = acting.actor().stores().await.unwrap().last().unwrap().id;
@@ -195,7 +209,10 @@ async fn what_holds_for_a_time_is_taken_and_not_called_seen() {
     let action = Action::SetLeaderScheduleLimit { limit: 1, ttl_seconds: Some(60) };
     let outcome = acting.act(&action).await;
     assert_eq!(outcome.outcome, OutcomeKind::Accepted, "{outcome:?}");
+    // Nobody waits for what is never to be seen.
+    assert!(outcome.at - outcome.started_at < chrono::TimeDelta::seconds(5), "{outcome:?}");
     assert_eq!(acting.writes().last().unwrap().path, "/pd/api/v1/config?ttlSecond=60");
+    acting.simulated.pass(Duration::from_secs(61)).await;
     // It went on by itself before PD would have refused to set it for good.
     acting.done(&Action::SetLeaderScheduleLimit { limit: 2, ttl_seconds: None }).await;
 
