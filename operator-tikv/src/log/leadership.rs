@@ -70,31 +70,65 @@ impl Leadership<'_> {
 /// [`is_vote`](Kind::is_vote).
 #[inline]
 pub fn may_tell(line: &[u8], votes: bool) -> bool {
-    // A level has four letters or five.
-    let source = match line.get(31..).and_then(<[u8]>::first_chunk) {
-        Some([b']', b' ', b'[', _, _, _, _, b']', b' ', b'[']) => line.get(41..),
-        Some([b']', b' ', b'[', _, _, _, _, _, b']', b' ']) if line.get(41) == Some(&b'[') => line.get(42..),
-        _ => return matches!(line.first(), Some(b'[' | b'{')),
-    };
-    let Some(source) = source else { return false };
-    // Beyond the line's number in the source: `raft.rs:1271] ["`.
-    let message = |name: usize| {
-        let rest = source.get(name..).unwrap_or_default();
-        let end = rest.iter().position(|byte| *byte == b']')?;
-        let message = rest.get(end..)?.strip_prefix(b"] [")?;
-        Some(message.strip_prefix(b"\"").unwrap_or(message))
-    };
-    match source.first_chunk() {
-        Some(b"raft.rs:") => match message(8).and_then(<[u8]>::first_chunk) {
-            Some(b"be" | b"st" | b"[t") => true,
-            Some(b"br" | b"re" | b"[l") => votes,
-            _ => false,
-        },
-        Some(b"peer.rs:") => message(8).is_some_and(|message| message.starts_with(b"leader missing")),
-        Some(b"server.g" | b"region.g") => true,
-        Some(b"<unknown") => true,
-        _ => source.starts_with(b"\""),
+    const RAFT: u64 = u64::from_le_bytes(*b"raft.rs:");
+    const PEER: u64 = u64::from_le_bytes(*b"peer.rs:");
+    const SERVER: u64 = u64::from_le_bytes(*b"server.g");
+    const REGION: u64 = u64::from_le_bytes(*b"region.g");
+    const UNKNOWN: u64 = u64::from_le_bytes(*b"<unknown");
+
+    let Some((source, at)) = source_word(line) else { return matches!(line.first(), Some(b'[' | b'{')) };
+    match source {
+        RAFT => message_after(line, at).is_some_and(|message| may_be_raft(message, votes)),
+        PEER => message_after(line, at).is_some_and(may_be_peer),
+        // Some of these are kilobytes long, and all of them are rare.
+        UNKNOWN => {
+            message_after(line, at).is_some_and(|message| may_be_raft(message, votes) || may_be_peer(message))
+        }
+        SERVER | REGION => true,
+        _ => source.to_le_bytes().first() == Some(&b'"'),
     }
+}
+
+/// The first eight bytes of the source and where they end, in a line that looks like others.
+#[inline]
+fn source_word(line: &[u8]) -> Option<(u64, usize)> {
+    const OPEN: u64 = u64::from_le_bytes(*b"] [\0\0\0\0\0");
+    const CLOSE: u64 = u64::from_le_bytes(*b"\0\0\0\0\0\0\0]");
+    let part: &[u8; 19] = line.get(31..)?.first_chunk()?;
+    let [shape @ .., b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10] = *part;
+    let shape = u64::from_le_bytes(shape);
+    if shape & 0xFF_FFFF != OPEN {
+        return None;
+    }
+    // A level has four letters or five.
+    if shape >> 56 == CLOSE >> 56 && [b0, b1] == *b" [" {
+        Some((u64::from_le_bytes([b2, b3, b4, b5, b6, b7, b8, b9]), 49))
+    } else if [b0, b1, b2] == *b"] [" {
+        Some((u64::from_le_bytes([b3, b4, b5, b6, b7, b8, b9, b10]), 50))
+    } else {
+        None
+    }
+}
+
+/// The message, without its quote, behind the rest of the source: `1271] ["`.
+#[inline]
+fn message_after(line: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = line.get(at..)?;
+    let end = rest.iter().position(|byte| *byte == b']')?;
+    let message = rest.get(end..)?.strip_prefix(b"] [")?;
+    Some(message.strip_prefix(b"\"").unwrap_or(message))
+}
+
+fn may_be_raft(message: &[u8], votes: bool) -> bool {
+    match message.first_chunk() {
+        Some(b"be" | b"st" | b"[t") => true,
+        Some(b"br" | b"re" | b"[l") => votes,
+        _ => false,
+    }
+}
+
+fn may_be_peer(message: &[u8]) -> bool {
+    message.starts_with(b"leader missing")
 }
 
 /// What a line tells of leadership, if it does. `file` and `number` are passed on.
@@ -133,7 +167,9 @@ pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) 
     let mut fields = entry.fields();
     loop {
         // What stands in nearly every line of the raft layer.
-        if let Some(term) = fields.next_number(b" [term=") {
+        if let Some(role) = fields.next_plain(b" [from_role=") {
+            told.from_role = Some(role.text());
+        } else if let Some(term) = fields.next_number(b" [term=") {
             told.term = Some(term);
         } else if let Some(id) = fields.next_number(b" [raft_id=") {
             told.peer_id = Some(PeerId(id));
@@ -204,23 +240,21 @@ impl From<Kind> for Form {
 
 /// The raft layer's own messages (raft-rs, `raft.rs`).
 fn of_raft(message: &[u8]) -> Option<Form> {
+    const BECAME: [(&[u8], Kind); 4] = [
+        (b"follower at term ", Kind::BecameFollower),
+        (b"pre-candidate at term ", Kind::BecamePreCandidate),
+        (b"candidate at term ", Kind::BecameCandidate),
+        (b"leader at term ", Kind::BecameLeader),
+    ];
     const TO: (&[u8], Kind) = (b"starts to transfer leadership to ", Kind::TransferStarted);
     const ABORTED: (&[u8], Kind) = (b"abort previous transferring leadership to ", Kind::TransferAborted);
     const FROM: (&[u8], Kind) = (b"received MsgTimeoutNow from ", Kind::TransferReceived);
     const HIGHER: &[u8] = b"received a message with higher term from ";
 
     if let Some(became) = message.strip_prefix(b"became ") {
-        let end = memchr::memchr(b' ', became)?;
-        let (role, rest) = became.split_at_checked(end)?;
-        let kind = match role {
-            b"leader" => Kind::BecameLeader,
-            b"follower" => Kind::BecameFollower,
-            b"candidate" => Kind::BecameCandidate,
-            b"pre-candidate" => Kind::BecamePreCandidate,
-            _ => return None,
-        };
-        let term = number(rest.strip_prefix(b" at term ")?)?;
-        return Some(Form { term: Some(term), ..kind.into() });
+        let (kind, term) =
+            BECAME.iter().find_map(|(role, kind)| Some((*kind, became.strip_prefix(*role)?)))?;
+        return Some(Form { term: Some(number(term)?), ..kind.into() });
     }
     if let Some(rest) = message.strip_prefix(b"[term ") {
         let (term, rest) = any_leading_number(rest)?;

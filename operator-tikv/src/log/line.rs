@@ -85,6 +85,15 @@ impl<'a> Fields<'a> {
         Some(number)
     }
 
+    /// The same for a plain text.
+    #[inline]
+    pub(super) fn next_plain(&mut self, opening: &[u8]) -> Option<Text<'a>> {
+        let rest = self.rest.strip_prefix(opening).filter(|_| !self.is_json)?;
+        let (value, rest) = rest.split_at_checked(plain_length(rest, b']'))?;
+        self.rest = rest.strip_prefix(b"]")?;
+        Some(Text::new(value))
+    }
+
     /// The next one; none at the end of the line, and an error where something else stands. Says so once.
     #[inline]
     pub(super) fn try_next(&mut self) -> Parsed<Option<(Text<'a>, Text<'a>)>> {
@@ -186,7 +195,8 @@ fn text_head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
         Some(b']') => Some(30),
         _ => begin.iter().take(LONGEST_TIME).position(|byte| *byte == b']'),
     };
-    let time = end.and_then(|end| Time::parse(begin.get(..end)?));
+    let usual = line.first_chunk().and_then(Time::usual);
+    let time = usual.or_else(|| end.and_then(|end| Time::parse(begin.get(..end)?)));
     let (Some(end), Some(time)) = (end, time) else {
         return Err(ParseLineError::new(1, "a time such as `2026/11/22 02:43:46.081 +00:00`"));
     };
@@ -194,9 +204,11 @@ fn text_head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
 }
 
 fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<(Entry<'_>, usize)> {
-    let (level, at) = item(line, at)?;
-    let Some(level) = Level::read(level.raw()) else {
-        return Err(ParseLineError::new(at - 1 - level.raw().len(), "a level such as `INFO`"));
+    let (level, at) = match line.get(at..).and_then(<[u8]>::first_chunk) {
+        // What nearly every line has.
+        Some(b" [INFO]") => (Level::Info, at + 7),
+        Some(b" [WARN]") => (Level::Warn, at + 7),
+        _ => level(line, at)?,
     };
     let (source, at) = item(line, at)?;
     let (message, at) = item(line, at)?;
@@ -208,6 +220,14 @@ fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<(Entry<'_>, usize)> 
     }
     entry.fields = Fields::new(line.get(at..).unwrap_or_default(), false);
     Ok((entry, at))
+}
+
+fn level(line: &[u8], at: usize) -> Parsed<(Level, usize)> {
+    let (name, at) = item(line, at)?;
+    match Level::read(name.raw()) {
+        Some(level) => Ok((level, at)),
+        None => Err(ParseLineError::new(at - 1 - name.raw().len(), "a level such as `INFO`")),
+    }
 }
 
 /// `raft.rs:1271` or `<unknown>`.

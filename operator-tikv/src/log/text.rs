@@ -88,6 +88,16 @@ pub(super) fn plain_length(text: &[u8], stop: u8) -> usize {
     first_mark(text, marks)
 }
 
+/// Whether a text is printable ASCII without anything that JSON escapes.
+#[inline]
+pub(super) fn is_literal(text: &[u8]) -> bool {
+    let marks = |word: u64| {
+        let control = word.wrapping_sub(ONES * u64::from(b' '));
+        equal(word, b'"') | equal(word, b'\\') | equal(word, 0x7F) | control | word
+    };
+    first_mark(text, marks) == text.len()
+}
+
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 
 /// Marks the bytes of a word that are this one, in their highest bit. Others are marked only above one that is right,
@@ -103,19 +113,27 @@ fn equal(word: u64, byte: u8) -> u64 {
 #[inline]
 fn first_mark(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     const HIGH: u64 = ONES << 7;
+    let place = |marked: u64| (marked & HIGH).trailing_zeros() as usize / 8;
     let mut length = 0;
     while let Some(eight) = text.get(length..).and_then(<[u8]>::first_chunk) {
-        let found = marks(u64::from_le_bytes(*eight)) & HIGH;
-        if found != 0 {
-            return length + found.trailing_zeros() as usize / 8;
+        let found = marks(u64::from_le_bytes(*eight));
+        if found & HIGH != 0 {
+            return length + place(found);
         }
         length += 8;
     }
-    let rest = text.get(length..).unwrap_or_default();
-    let mut last = [b' '; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let found = marks(u64::from_le_bytes(last)) & HIGH;
-    length + (found.trailing_zeros() as usize / 8).min(rest.len())
+    if length == text.len() {
+        return length;
+    }
+    // The last eight bytes again, if there are as many: nothing is found in those that were looked at.
+    match text.last_chunk() {
+        Some(eight) => (text.len() - 8 + place(marks(u64::from_le_bytes(*eight)))).min(text.len()),
+        None => {
+            let mut last = [b' '; 8];
+            last.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            place(marks(u64::from_le_bytes(last))).min(text.len())
+        }
+    }
 }
 
 /// Where the JSON string that begins at `start` ends: behind its closing quote, or else where it is wrong.

@@ -1,6 +1,7 @@
 //! A change as JSON, written by hand: a log holds hundreds of thousands of them, each a line of its own.
 
 use super::Leadership;
+use crate::log::text::is_literal;
 
 impl Leadership<'_> {
     /// Appends the JSON that serde makes of it, in a fraction of the time. Whether all of that is printable ASCII, so
@@ -49,34 +50,48 @@ impl Leadership<'_> {
 }
 
 fn number_or_null(number: Option<u64>, out: &mut Vec<u8>) {
-    let Some(mut rest) = number else { return out.extend_from_slice(b"null") };
-    let length = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
-    // As many as the greatest has: what is always as long is copied without a call.
-    let mut digits = [b'0'; 20];
-    for digit in digits.iter_mut().take(length).rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    match number {
+        Some(number) => write_number(number, out),
+        None => out.extend_from_slice(b"null"),
     }
-    let end = out.len() + length;
-    out.extend_from_slice(&digits);
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    const END: u64 = 100_000_000;
+    if number >= END {
+        write_number(number / END, out);
+        let digits = eight_digits(number % END) | ZEROS;
+        return out.extend_from_slice(&digits.to_le_bytes());
+    }
+    // Eight bytes are always written, because that needs no call, and those that are too many taken back. The highest
+    // byte is the last digit, which stays.
+    let digits = eight_digits(number);
+    let leading = (digits | 1 << 63).trailing_zeros() / 8;
+    let end = out.len() + 8 - leading as usize;
+    out.extend_from_slice(&((digits | ZEROS) >> (leading * 8)).to_le_bytes());
     out.truncate(end);
+}
+
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// The digits of a number below 10^8, the first one in the lowest byte: all of them together, by halves.
+fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((twos - tens * 10) << 8)
 }
 
 /// Whether it is printable ASCII.
 fn string(text: &str, out: &mut Vec<u8>) -> bool {
-    // Without a way out in between, so that many bytes are looked at together.
-    let (mut printable, mut escaped) = (true, false);
-    for byte in text.bytes() {
-        printable &= matches!(byte, b' '..=b'~');
-        escaped |= (byte == b'"') | (byte == b'\\');
-    }
-    if printable && !escaped {
+    if is_literal(text.as_bytes()) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
-    } else {
-        // Writing a text to memory does not fail.
-        let _ = serde_json::to_writer(out, text);
+        return true;
     }
-    printable
+    // Writing a text to memory does not fail.
+    let _ = serde_json::to_writer(out, text);
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
