@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use operator_core::{
-    Action, Actor, Approval, AuditLog, Danger, Executor, FileAuditLog, Guard, InMemoryAuditLog, Invariant,
-    OutcomeKind, Part, Refusal, Scope, Stage,
+    Action, Actor, Approval, AuditLog, Danger, ErrorKind, Executor, FileAuditLog, Guard, InMemoryAuditLog,
+    Invariant, OutcomeKind, Part, Refusal, Scope, Stage,
 };
 use operator_tikv::TikvActor;
 use operator_tikv::invariants::{Thresholds, tikv_invariants_of};
@@ -50,7 +50,8 @@ view is incomplete (it warms up, or something did not answer) and that something
 with what is acted on.
 
 Exit codes: 0 seen, or taken and not seen yet (without --yes: it could be sent), 1 it failed, or nobody
-knows whether it worked, 4 it is refused, 64 the command line makes no sense, 130 ended by Ctrl-C.")]
+knows whether it worked, 4 it is refused, 64 the command line makes no sense, 130 ended by Ctrl-C. They
+are the same if nobody reads the output.")]
 pub(crate) struct ActArgs {
     /// The action, as --list names it
     #[arg(required_unless_present = "list", conflicts_with = "list")]
@@ -102,6 +103,9 @@ impl ActArgs {
         if !self.yes && self.by.is_some() {
             return Err(Failure::Usage("--by names who approves, which --yes does".to_owned()));
         }
+        if self.by.as_ref().is_some_and(|by| by.trim().is_empty()) {
+            return Err(Failure::Usage("--by: who says so?".to_owned()));
+        }
         let connection = connect::connect(options, &RulesArgs::NONE).await?;
         let log = if self.yes { audit_log(options, &self.audit_log)? } else { None };
         let audit: Arc<dyn AuditLog> = match &log {
@@ -130,8 +134,11 @@ impl ActArgs {
         asked: &str,
         output: &mut Output,
     ) -> Result<ExitCode, Failure> {
-        let assessment = progress::waiting(asked, executor.assess(action)).await?;
-        output.show(&assessment, |assessment, style| shown::assessment(assessment, self.force, style))?;
+        let assessment = progress::waiting(asked, executor.assess(action)).await.map_err(never)?;
+        let shown =
+            output.show(&assessment, |assessment, style| shown::assessment(assessment, self.force, style));
+        // Whoever reads only the beginning still asks for the exit code.
+        shown.or_else(|failure| if failure.is_closed_pipe() { Ok(()) } else { Err(failure) })?;
         let refused = assessment.refusals.iter().any(|refusal| !self.overrules(refusal));
         Ok(if refused { REFUSED.into() } else { ExitCode::SUCCESS })
     }
@@ -148,11 +155,11 @@ impl ActArgs {
         asked: &str,
         output: &mut Output,
     ) -> Result<ExitCode, Failure> {
-        let proposal = progress::waiting(asked, executor.propose(action)).await?;
+        let proposal = progress::waiting(asked, executor.propose(action)).await.map_err(never)?;
         if output.format == Format::Table {
-            output.text(&shown::preview(&proposal.preview, output.style))?;
-            output.text("\n")?;
-            output.flush()?;
+            let preview = shown::preview(&proposal.preview, output.style);
+            let shown = output.text(&format!("{preview}\n")).and_then(|()| output.flush());
+            unread(shown, output);
         }
         let steps = recorded.then(|| self.steps_of(&proposal.run));
         let approval = Approval::by(self.approver()).forced(self.force);
@@ -167,7 +174,8 @@ impl ActArgs {
         let line = |_| told(&stage.lock().unwrap_or_else(PoisonError::into_inner));
         let work = executor.execute_reporting(&proposal.token, approval, &report);
         let outcome = progress::showing(line, work).await?;
-        output.show(&outcome, |outcome, style| shown::outcome(outcome, steps.as_deref(), style))?;
+        let shown = output.show(&outcome, |outcome, style| shown::outcome(outcome, steps.as_deref(), style));
+        unread(shown, output);
         Ok(match outcome.outcome {
             OutcomeKind::Verified | OutcomeKind::Accepted => ExitCode::SUCCESS,
             OutcomeKind::Refused => REFUSED.into(),
@@ -221,6 +229,20 @@ pub(super) fn audit_log(options: &Options, arg: &AuditLogArg) -> Result<Option<F
 /// The invariants that need nothing but what is looked at.
 fn invariants() -> Result<Vec<Arc<dyn Invariant>>, Failure> {
     Ok(tikv_invariants_of(&Thresholds::default(), |part| LOOKED_AT.contains(&part))?)
+}
+
+/// What was approved is done, and ends as it ends, whether or not anybody can read of it.
+fn unread(shown: Result<(), Failure>, output: &mut Output) {
+    if let Err(failure) = shown
+        && !failure.is_closed_pipe()
+    {
+        output.note(failure.report().trim_end());
+    }
+}
+
+/// What never makes sense, whatever the cluster is like, is the command line's fault.
+fn never(error: operator_core::Error) -> Failure {
+    if error.kind == ErrorKind::InvalidInput { usage(error) } else { error.into() }
 }
 
 /// An action that cannot be is the command line's fault.

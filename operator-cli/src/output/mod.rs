@@ -123,19 +123,25 @@ pub(crate) mod tests {
         }
     }
 
+    struct Closed(io::ErrorKind);
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// An output to which nothing can be written.
+    pub(crate) fn closed(format: Format, why: io::ErrorKind) -> Output {
+        Output { results: Box::new(Closed(why)), ..Written::default().output(format) }
+    }
+
     #[test]
     fn a_closed_pipe_is_an_error_that_says_so() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut output = Written::default().output(Format::Json);
-        output.results = Box::new(Closed);
+        let mut output = closed(Format::Json, io::ErrorKind::BrokenPipe);
         let failure = output.show(&1, |_, _| String::new()).unwrap_err();
         assert!(failure.is_closed_pipe());
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::output::Style;
-use crate::output::tests::Written;
+use crate::output::tests::{Written, closed};
 
 fn subject() -> Arc<InMemorySubject> {
     let stores = [Store::new(4.into(), "tikv4:20160", StoreState::Up)];
@@ -23,14 +23,45 @@ const DRAIN: Action = Action::DrainStore { store_id: operator_core::StoreId(4) }
 /// The exit code and what was written.
 async fn run(subject: &Arc<InMemorySubject>, args: ActArgs, format: Format) -> (ExitCode, String) {
     let written = Written::default();
-    let mut output = written.output(format);
+    let code = run_into(subject, args, written.output(format)).await;
+    (code.unwrap(), written.text())
+}
+
+async fn run_into(
+    subject: &Arc<InMemorySubject>,
+    args: ActArgs,
+    mut output: Output,
+) -> Result<ExitCode, Failure> {
     let guard = Guard::up_to(Danger::Destructive).allow_force(true);
     let executor = Executor::new(Arc::clone(subject), guard, Arc::new(InMemoryAuditLog::default()));
-    let code = match args.yes {
+    match args.yes {
         true => args.execute(&executor, DRAIN, true, "the test", &mut output).await,
         false => args.preview(&executor, &DRAIN, "the test", &mut output).await,
-    };
-    (code.unwrap(), written.text())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_is_done_and_ends_as_it_ends() {
+    use std::io::ErrorKind::{BrokenPipe, StorageFull};
+    for format in [Format::Table, Format::Json] {
+        for why in [BrokenPipe, StorageFull] {
+            let (taken, lost) = (subject(), subject());
+            let code = run_into(&taken, args(true, false), closed(format, why)).await.unwrap();
+            assert_eq!((code, taken.arrived().len()), (ExitCode::SUCCESS, 1));
+            lost.react(Reaction::LoseRequest);
+            let code = run_into(&lost, args(true, false), closed(format, why)).await.unwrap();
+            assert_eq!(code, ExitCode::FAILURE);
+            lost.set_trust([TrustReason::new(TrustCode::WarmingUp, None, "PD has just begun to lead")]);
+            let code = run_into(&lost, args(true, false), closed(format, why)).await.unwrap();
+            assert_eq!(code, ExitCode::from(REFUSED));
+        }
+        let subject = subject();
+        let preview = || run_into(&subject, args(false, false), closed(format, BrokenPipe));
+        assert_eq!(preview().await.unwrap(), ExitCode::SUCCESS);
+        subject.set_trust([TrustReason::new(TrustCode::WarmingUp, None, "PD has just begun to lead")]);
+        assert_eq!(preview().await.unwrap(), ExitCode::from(REFUSED));
+        assert!(subject.arrived().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]
