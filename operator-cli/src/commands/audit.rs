@@ -39,7 +39,13 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "ID")]
     run: Option<String>,
     /// At most this many, the last
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 50,
+        conflicts_with = "run",
+        value_parser = clap::value_parser!(u16).range(1..=MOST_RUNS as i64)
+    )]
     limit: u16,
     #[command(flatten)]
     audit_log: AuditLogArg,
@@ -88,7 +94,22 @@ impl AuditArgs {
     pub(crate) async fn run(self, mut output: Output) -> Result<ExitCode, Failure> {
         let path = log_file(&self.audit_log, false)?;
         let work = tokio::task::spawn_blocking(move || {
-            let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                // Who names a file means one that is there.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && self.run.is_none()
+                        && named_log(&self.audit_log).is_none() =>
+                {
+                    if output.format == Format::Table {
+                        output.text("nothing was done yet\n")?;
+                        output.flush()?;
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Err(error) => return Err(unreadable(&path, error)),
+            };
             let unread = match &self.run {
                 Some(run) => self.steps(&path, file, run, &mut output)?,
                 None => self.runs(&path, file, &mut output)?,
@@ -106,18 +127,26 @@ impl AuditArgs {
             runs.add(record);
             Ok(())
         })?;
+        let beyond = runs.left_out();
         let mut runs = runs.into_runs();
         runs.retain(|run| self.since.is_none_or(|since| run.at >= since));
         let left_out = runs.len().saturating_sub(self.limit.into());
         runs.drain(..left_out);
         match output.format {
             Format::Json => runs.iter().try_for_each(|run| output.json_line(run))?,
+            Format::Table if runs.is_empty() && unread > 0 => {}
             Format::Table if runs.is_empty() => output.text("nothing was done\n")?,
             Format::Table => output.text(&table_of(&runs, output.style))?,
         }
         if left_out > 0 {
             output.flush()?;
             output.note(&format!("{left_out} earlier ones are not shown: --limit shows more"));
+        }
+        if beyond > 0 {
+            output.flush()?;
+            output.note(&format!(
+                "{beyond} that began before the last {MOST_RUNS} were not looked at: --run finds them"
+            ));
         }
         Ok(unread)
     }
@@ -201,6 +230,9 @@ pub(super) fn table_of(runs: &[AuditRun], style: Style) -> String {
             (RunState::Proposed, None) => ("proposed", None),
             (RunState::Approved, None) => ("approved, not sent", None),
             (RunState::Answered, None) if run.sent == Some(true) => ("sent, no end", Some(Tone::Doubtful)),
+            (RunState::Answered, None) if run.sent == Some(false) => {
+                ("not sent, no end", Some(Tone::Doubtful))
+            }
             (_, None) => ("may have been sent", Some(Tone::Bad)),
         };
         let forced = if run.forced { " (forced)" } else { "" };
