@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -125,6 +126,11 @@ impl Command {
     /// Whether it is told to end, by Ctrl-C, SIGTERM or SIGHUP, and then ends in its own way.
     pub(crate) fn ends_itself(&self) -> bool {
         matches!(self, Self::Watch(_) | Self::Mcp(_))
+    }
+
+    /// How long it may take, of those that end themselves, once it is told to.
+    pub(crate) fn last_words(&self, usual: Duration) -> Duration {
+        if let Self::Mcp(args) = self { args.last_words(usual) } else { usual }
     }
 
     /// Whether Ctrl-C is how it is meant to end.

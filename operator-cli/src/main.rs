@@ -54,6 +54,7 @@ fn main() -> ExitCode {
     let ends_itself = cli.command.ends_itself();
     let interrupted = if cli.command.ends_by_interrupt() { 0 } else { INTERRUPTED };
     let failed = cli.command.failed();
+    let last_words = cli.command.last_words(LAST_WORDS);
     let code = runtime.block_on(async {
         let mut asked = pin!(signals::asked_to_end(ends_itself));
         // It listens from its first poll on, which is to be before anything is asked.
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
             outcome = command => return ended(outcome),
             // Whoever asks twice means it; and what still waits for an answer, or for a reader, is given up.
             () = signals::asked_to_end(true) => {}
-            () = tokio::time::sleep(LAST_WORDS) => {}
+            () = tokio::time::sleep(last_words) => {}
         }
         commands::give_back();
         ExitCode::SUCCESS

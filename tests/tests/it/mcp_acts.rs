@@ -74,7 +74,7 @@ async fn an_agent_previews_is_refused_executes_and_sees_it() {
     for (arguments, kind, part) in [
         (json!({"token": "0".repeat(32), "approved_by": "ann"}), "refused", "no proposal"),
         (json!({"token": &token[1..], "approved_by": "ann"}), "refused", "no proposal"),
-        (json!({"token": token}), "invalid_input", "approved_by"),
+        (json!({"token": token}), "invalid_input", "`execute_action`: missing field `approved_by`"),
         (json!({"token": token, "approved_by": " "}), "invalid_input", "who says yes"),
         (
             json!({"token": token, "approved_by": "ann", "forced": true}),
@@ -141,6 +141,7 @@ async fn what_is_not_possible_is_shown_as_such_and_refused() {
         ),
         (json!({"action": "drain_stor", "parameters": {"store_id": 4}}), "did you mean `drain_store`"),
         (json!({"action": "drain_store", "parameters": {"store": 4}}), "did you mean `store_id`"),
+        (json!({"action": "drain_store", "parameters": {"store": 4}}), "`config` lists"),
         (json!({"action": "drain_store", "parameters": {"store_id": "x"}}), "x"),
         (json!({"action": "drain_store", "parameters": 4}), "parameters: "),
         (json!({"action": "drain_store"}), "missing field `store_id`"),
@@ -181,6 +182,13 @@ async fn what_cannot_be_written_down_is_not_sent() {
         run.failed(1, &[log]);
     }
     operator(["mcp", "--pd", &pd, "--allow-actions=drain"]).await.failed(64, &["`drain`", "`drain_store`"]);
+    operator(["mcp", "--pd", &pd, "--allow-actions=all,drain"])
+        .await
+        .failed(64, &["`drain`", "`drain_store`"]);
+    let log = bench.log();
+    operator(["mcp", "--pd", &pd, "--allow-actions", "--audit-log", &log, "--approve-within", "0s"])
+        .await
+        .failed(64, &["--approve-within"]);
     operator(["mcp", "--pd", &pd, "--allow-force"]).await.failed(64, &["--allow-actions"]);
     if std::path::Path::new("/dev/full").exists() {
         let served = Served::start(&["--pd", &pd, "--allow-actions", "--audit-log", "/dev/full"]).await;
@@ -226,7 +234,7 @@ async fn what_takes_long_goes_on_without_whoever_began_it() {
     let mut impatient = approve(&shown["token"]);
     impatient["wait_seconds"] = json!(1);
     let outcome = served.ask("execute_action", impatient).await;
-    assert_eq!((&outcome["outcome"], &outcome["run"]), (&json!("running"), &Value::Null), "{outcome}");
+    assert_eq!((&outcome["outcome"], &outcome["run"]), (&json!("running"), &shown["run"]), "{outcome}");
     let begun = std::time::Instant::now();
     loop {
         let audit = served.ask("audit", json!({"run": shown["run"]})).await;
@@ -237,4 +245,56 @@ async fn what_takes_long_goes_on_without_whoever_began_it() {
         assert!(begun.elapsed() < crate::program::PATIENCE, "{audit}");
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
+}
+
+/// Begins what takes longer than anybody waits for it.
+async fn begun(speed: f64, name: &str) -> (Bench, Served) {
+    let config = Config::new(Scenario::Healthy).shown_at(chrono::Utc::now());
+    let bench = Bench { server: Server::start(config, speed).await.unwrap(), folder: Folder::new(name) };
+    let served = bench.serve(&["--allow-actions"]).await;
+    let shown = served.ask("preview_action", drain(4)).await;
+    let mut impatient = approve(&shown["token"]);
+    impatient["wait_seconds"] = json!(1);
+    let outcome = served.ask("execute_action", impatient).await;
+    assert_eq!((&outcome["outcome"], &outcome["run"]), (&json!("running"), &shown["run"]), "{outcome}");
+    (bench, served)
+}
+
+#[tokio::test]
+async fn what_was_begun_is_seen_to_its_end_when_the_client_goes() {
+    let (bench, served) = begun(8.0, "mcp-eof").await;
+    let Served { client, child } = served;
+    drop(client);
+    let ended = tokio::time::timeout(crate::program::PATIENCE, child.wait_with_output()).await;
+    let ended = ended.expect("it ends").unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        ended.status.success() && told.contains("waiting up to 60 s for drain_store store_id=4"),
+        "{told}"
+    );
+    let runs = operator(["audit", "--audit-log", &bench.log(), "-o", "json"]).await.json_lines();
+    assert_eq!((runs.len(), &runs[0]["ended"]), (1, &json!("verified")), "{runs:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_waits_for_what_was_begun_and_ctrl_c_again_does_not() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    // So slow that nobody sees the leaders go.
+    let (bench, mut served) = begun(0.01, "mcp-interrupted").await;
+    let mut lines = BufReader::new(served.child.stderr.take().unwrap()).lines();
+    let id = served.child.id().unwrap().to_string();
+    let interrupt = || std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success();
+    assert!(interrupt());
+    let line = tokio::time::timeout(crate::program::PATIENCE, lines.next_line()).await;
+    let line = line.expect("it says that it waits").unwrap().unwrap();
+    assert!(line.contains("drain_store store_id=4"), "{line}");
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    assert!(served.child.try_wait().unwrap().is_none(), "it still waits");
+    assert!(interrupt());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), served.child.wait()).await;
+    assert!(ended.expect("it ends at once").unwrap().success());
+    let runs = operator(["audit", "--audit-log", &bench.log(), "-o", "json"]).await.json_lines();
+    assert_eq!((&runs[0]["state"], &runs[0]["ended"]), (&json!("answered"), &Value::Null), "{runs:?}");
 }

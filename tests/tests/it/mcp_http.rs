@@ -114,6 +114,16 @@ async fn only_who_shows_the_token_comes_in_and_from_no_other_place() {
 }
 
 #[tokio::test]
+async fn half_a_head_keeps_nobody_out_for_long() {
+    let listening = Listening::start(&[]).await;
+    let mut stream = TcpStream::connect(&listening.authority).await.unwrap();
+    stream.write_all(b"POST /mcp HTTP/1.1\r\nHost: ").await.unwrap();
+    let begun = std::time::Instant::now();
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok() && begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn the_token_may_come_from_a_file_and_is_then_told_to_nobody() {
     let path: PathBuf = std::env::temp_dir().join(format!("operator-mcp-token-{}", std::process::id()));
     std::fs::write(&path, "a-token-of-a-person\n").unwrap();

@@ -5,12 +5,13 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use operator_core::{
-    Action, ActionInfo, AuditLog, AuditRuns, Danger, Executor, FileAuditLog, Guard, InMemoryAuditLog,
-    read_audit,
+    Action, ActionInfo, AuditLog, AuditRecord, AuditRuns, Danger, Executor, FileAuditLog, Guard,
+    InMemoryAuditLog, read_audit,
 };
 use operator_tikv::TikvActor;
 
 use super::tool::suggestion;
+use super::under_way::UnderWay;
 use crate::error::Failure;
 
 /// Every action, on the command line.
@@ -22,6 +23,7 @@ pub(super) struct Acting {
     pub(super) executor: Arc<Executor<TikvActor>>,
     /// Whether a client may overrule what can be overruled.
     pub(super) allow_force: bool,
+    pub(super) under_way: Arc<UnderWay>,
     log: Log,
 }
 
@@ -44,7 +46,7 @@ impl Log {
 
 impl Acting {
     pub(super) fn new(executor: Executor<TikvActor>, allow_force: bool, log: Log) -> Self {
-        Self { executor: Arc::new(executor), allow_force, log }
+        Self { executor: Arc::new(executor), allow_force, under_way: Arc::default(), log }
     }
 
     /// The actions that this server lets clients do.
@@ -54,12 +56,13 @@ impl Acting {
         actions.filter(|info| guard.permits_named(&info.name, info.danger).is_ok()).cloned().collect()
     }
 
-    /// The last `most` runs, or the one asked for, and how many lines of the log could not be read.
-    pub(super) async fn runs(&self, most: usize) -> Result<(AuditRuns, u64), Failure> {
+    /// The last `most` runs, or only the one asked for, and how many lines of the log could not be read.
+    pub(super) async fn runs(&self, most: usize, only: Option<String>) -> Result<(AuditRuns, u64), Failure> {
         let mut runs = AuditRuns::last(most);
+        let is_asked = move |record: &AuditRecord| only.as_ref().is_none_or(|run| *run == record.run);
         match &self.log {
             Log::Memory(log) => {
-                log.records().into_iter().for_each(|record| runs.add(record));
+                log.records().into_iter().filter(is_asked).for_each(|record| runs.add(record));
                 Ok((runs, 0))
             }
             Log::File(log) => {
@@ -68,7 +71,8 @@ impl Acting {
                     let mut unread = 0;
                     for record in read_audit(BufReader::new(File::open(path)?)) {
                         match record {
-                            Ok(record) => runs.add(record),
+                            Ok(record) if is_asked(&record) => runs.add(record),
+                            Ok(_) => {}
                             Err(_) => unread += 1,
                         }
                     }
@@ -88,15 +92,16 @@ impl Acting {
 /// [`Failure::Usage`] if it names what is no action.
 pub(super) fn guard(names: &[String], force: bool) -> Result<Guard, Failure> {
     let known = || Action::infos().iter().map(|info| info.name.as_str());
+    let is_known = |name: &&String| **name == ALL || known().any(|known| known == **name);
+    if let Some(wrong) = names.iter().find(|name| !is_known(name)) {
+        return Err(Failure::Usage(format!(
+            "--allow-actions: there is no action `{wrong}`{}; `operator act --list` shows them",
+            suggestion(wrong, known())
+        )));
+    }
     let guard = if names.iter().any(|name| name == ALL) {
         Guard::up_to(Danger::Destructive)
     } else {
-        if let Some(wrong) = names.iter().find(|name| !known().any(|known| known == **name)) {
-            return Err(Failure::Usage(format!(
-                "--allow-actions: there is no action `{wrong}`{}; `operator act --list` shows them",
-                suggestion(wrong, known())
-            )));
-        }
         Guard::only(names)
     };
     Ok(guard.allow_force(force))

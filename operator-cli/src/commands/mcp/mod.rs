@@ -3,6 +3,7 @@
 mod tool;
 mod answer;
 mod acting;
+mod under_way;
 mod context;
 mod tools;
 mod server;
@@ -28,6 +29,10 @@ use crate::args::Options;
 use crate::connect::{self, Connection};
 use crate::error::Failure;
 use crate::output::Output;
+use crate::output::text::escaped;
+
+/// So long it is waited, at the end, for what is still being done.
+const LAST_WAIT: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,7 +52,8 @@ A client, such as an editor or an agent, starts it and speaks with it through st
 Nothing but the protocol is written to stdout; over HTTP nothing is. It only reads, unless
 --allow-actions is given: then clients have what an action would do shown to them, and may then have it
 done; all of that is in the audit log. It watches the cluster while it runs, every --interval,
-so that clients can ask what was wrong before they came. It ends with its input, or with Ctrl-C, and exits with 0.")]
+so that clients can ask what was wrong before they came. It ends with its input, or with Ctrl-C, and exits with 0;
+what a client has begun is waited for, up to a minute, or until Ctrl-C again.")]
 pub(crate) struct McpArgs {
     /// Tell what this log, or the logs in this directory, say; no other file can be asked for; can be given again
     #[arg(long, value_name = "DIR|FILE")]
@@ -84,6 +90,11 @@ pub(crate) struct McpArgs {
 }
 
 impl McpArgs {
+    /// How long it may take to end: as long as what was begun is waited for, and a little.
+    pub(crate) fn last_words(&self, usual: Duration) -> Duration {
+        if self.allow_actions.is_some() { LAST_WAIT + usual } else { usual }
+    }
+
     /// Returns once `stop` is cancelled, or the input ends.
     pub(crate) async fn run(
         self,
@@ -104,6 +115,7 @@ impl McpArgs {
         let acting = self.acting(options, &connection)?;
         let context = Context::new(connection, acting, self.logs, *self.interval, &stop).await?;
         let server = Server::new(context);
+        let kept = server.clone();
         if let Some(listener) = listener {
             output.note(&format!("serving {asked} at {}", listener.url));
             let token = match token {
@@ -114,7 +126,8 @@ impl McpArgs {
                     token
                 }
             };
-            listener.serve(server, token, stop).await;
+            listener.serve(server, token, stop.clone()).await;
+            finish(&kept, &mut output, &stop).await;
             return Ok(());
         }
         if io::stdin().is_terminal() {
@@ -123,7 +136,9 @@ impl McpArgs {
                  `operator mcp --help` shows how one is set up. Ctrl-C ends it."
             ));
         }
-        stdio::serve(server, stop).await
+        let served = stdio::serve(server, stop.clone()).await;
+        finish(&kept, &mut output, &stop).await;
+        served
     }
 
     /// What clients may do.
@@ -134,6 +149,9 @@ impl McpArgs {
             Some(log) => Log::File(Arc::new(log)),
             None => Log::Memory(Arc::default()),
         };
+        if self.approve_within.is_zero() {
+            return Err(Failure::Usage("--approve-within: nobody reads in no time".to_owned()));
+        }
         if *self.approve_within > DAY {
             return Err(Failure::Usage("--approve-within: a cluster is another after a day".to_owned()));
         }
@@ -150,6 +168,35 @@ impl McpArgs {
         }
         Ok(())
     }
+}
+
+/// Sees to its end, and so into the audit log, what a client has begun: it was told that it goes on.
+async fn finish(server: &Server, output: &mut Output, stop: &CancellationToken) {
+    let Some(acting) = server.acting() else { return };
+    let under_way = &acting.under_way;
+    let running = under_way.running();
+    if running.is_empty() {
+        return;
+    }
+    output.note(&escaped(&format!(
+        "waiting up to {} s for {}; Ctrl-C ends the waiting, not the action",
+        LAST_WAIT.as_secs(),
+        running.join(", ")
+    )));
+    let asked_to_end = stop.is_cancelled();
+    let asked_again = async {
+        // Who asks a second time is heard where the first was.
+        if asked_to_end { std::future::pending().await } else { stop.cancelled().await }
+    };
+    tokio::select! {
+        () = under_way.idle() => return,
+        () = tokio::time::sleep(LAST_WAIT) => {}
+        () = asked_again => {}
+    }
+    output.note(&escaped(&format!(
+        "not over: {}; `operator audit` tells how far it came",
+        under_way.running().join(", ")
+    )));
 }
 
 /// So many random bytes, in hex.

@@ -13,6 +13,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::Semaphore;
 
+use super::acting::Acting;
 use super::answer::{Answer, failed};
 use super::context::Context;
 use super::tool::{Entry, suggestion};
@@ -62,6 +63,11 @@ impl Server {
             turns: Arc::new(Semaphore::new(RUNNING)),
             waiting: Arc::default(),
         }
+    }
+
+    /// What clients may do.
+    pub(super) fn acting(&self) -> Option<&Acting> {
+        self.context.acting.as_ref()
     }
 
     /// How long a call may take: one question, and then some.

@@ -138,9 +138,9 @@ async fn call<T: Tool>(arguments: Value, context: Arc<Context>) -> Result<Answer
     call.answer(&context).await
 }
 
-/// The parameter without which the error is another, or none.
+/// The parameter without which the error is another, or none; one that is missing is named by the error.
 fn culprit<T: Tool>(arguments: &Value, error: &str) -> Option<String> {
-    let arguments = arguments.as_object()?;
+    let arguments = arguments.as_object().filter(|_| !error.starts_with("missing field"))?;
     let is_it = |name: &&String| {
         let mut others = arguments.clone();
         others.remove(*name);

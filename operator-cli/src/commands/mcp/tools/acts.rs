@@ -69,17 +69,24 @@ impl Tool for PreviewAction {
 
     async fn answer(self, context: &Context) -> Result<Answer, Failure> {
         let acting = acting(context, "preview_action")?;
-        let action = Action::parse(&self.action, self.parameters.into())?;
+        let action = Action::parse(&self.action, self.parameters.into()).map_err(|error| {
+            Failure::Usage(format!("{}; `config` lists the actions and what they take", error.message))
+        })?;
         if let Err(refusal) = acting.executor.guard().permits(&action) {
             return Err(Error::new(ErrorKind::Refused, "preview_action", refusal.message).into());
         }
+        if let Err(message) = acting.under_way.may_preview() {
+            return Err(Error::new(ErrorKind::Refused, "preview_action", message).into());
+        }
         let proposal = acting.executor.propose(action).await?;
+        acting.under_way.was_shown(&proposal);
         let preview = &proposal.preview;
         let headline = match (proposal.refusals.len(), &preview.request) {
             (0, None) => "It is as wanted already: there is nothing to send.".to_owned(),
             (0, Some(_)) => {
                 format!("It could be sent; it is {}. The token: {}", preview.danger, proposal.token)
             }
+            (1, _) => "It would be refused, for one reason.".to_owned(),
             (count, _) => format!("It would be refused, for {count} reasons."),
         };
         let text = shown::preview(preview, Style::PLAIN);
@@ -123,7 +130,7 @@ impl Tool for ExecuteAction {
         json!({
             "outcome": {"type": "string", "enum": ["verified", "accepted", "refused", "failed", "running"]},
             "message": {"type": "string", "description": "What happened"},
-            "run": maybe("string", "What `audit` calls it; null while it is running: `preview_action` said it"),
+            "run": maybe("string", "What `audit` calls it, as `preview_action` said"),
             "sent": maybe("boolean", "Whether a request has reached the cluster; null if that is not known"),
             "undo": maybe("object", "The action that takes it back: preview it first"),
         })
@@ -139,13 +146,18 @@ impl Tool for ExecuteAction {
         let executor = Arc::clone(&acting.executor);
         let token = self.token;
         // A task of its own: once begun it is brought to its end and written down, whoever still waits for it.
-        let work = tokio::spawn(async move { executor.execute(&token, approval).await });
+        let running = acting.under_way.begin(&token);
+        let run = running.run.clone();
+        let work = tokio::spawn(async move {
+            let _running = running;
+            executor.execute(&token, approval).await
+        });
         let wait = self.wait_seconds.map_or(WAIT, |seconds| Duration::from_secs(seconds.get().into()));
         let Ok(done) = tokio::time::timeout(wait.min(context.session().timeout), work).await else {
             return Answer::new("It is not over: it may have been sent. `audit` tells how it goes on.", "")
                 .with("outcome", "running")?
                 .with("message", "it was begun, and is still looked at")?
-                .with("run", Value::Null)?
+                .with("run", run)?
                 .with("sent", Value::Null)?
                 .with("undo", Value::Null);
         };
@@ -190,20 +202,21 @@ impl Tool for Audit {
     }
 
     async fn answer(self, context: &Context) -> Result<Answer, Failure> {
-        let (runs, unread) = acting(context, "audit")?.runs(MOST_RUNS).await?;
+        let (runs, unread) = acting(context, "audit")?.runs(MOST_RUNS, self.run.clone()).await?;
+        let beyond = usize::try_from(runs.left_out()).unwrap_or(usize::MAX);
         let mut runs = runs.into_runs();
-        if let Some(run) = &self.run {
-            runs.retain(|one| one.run == *run);
-            if runs.is_empty() {
-                let message = format!("there is no run `{run}` in the audit log");
-                return Err(Error::new(ErrorKind::NotFound, "audit", message).into());
-            }
+        if let Some(run) = self.run.filter(|_| runs.is_empty()) {
+            let message = format!("there is no run `{run}` in the audit log");
+            return Err(Error::new(ErrorKind::NotFound, "audit", message).into());
         }
         let cut = runs.len().saturating_sub(limit(self.limit, 20));
         runs.drain(..cut);
         let text = if runs.is_empty() { String::new() } else { audit::table_of(&runs, Style::PLAIN) };
-        let answer =
-            Answer::new(format!("{} runs.", runs.len()), text).with("runs", runs)?.with("unread", unread)?;
-        Ok(answer.left_out("runs", cut))
+        let headline = match runs.len() {
+            1 => "1 run.".to_owned(),
+            count => format!("{count} runs."),
+        };
+        let answer = Answer::new(headline, text).with("runs", runs)?.with("unread", unread)?;
+        Ok(answer.left_out("runs", cut.saturating_add(beyond)))
     }
 }
