@@ -112,6 +112,7 @@ async fn what_is_shown_is_what_is_sent_and_the_log_tells_of_it() {
     );
     assert!(table.stderr.contains("1 earlier"), "{table:?}");
     bench.audit(&["--run", "nobody"]).await.failed(1, &["no run nobody"]);
+    bench.audit(&["--run", &done.run, "--limit", "1"]).await.failed(64, &["--limit"]);
 }
 
 #[tokio::test]
@@ -125,9 +126,10 @@ async fn what_makes_no_sense_is_refused_before_anything_is_sent() {
         (&["drain_store", "4"], 64, &["KEY=VALUE"]),
         (&[], 64, &["<NAME>"]),
         (&["drain_store", "store_id=4", "--by", "ann"], 64, &["--yes"]),
+        (&["drain_store", "store_id=4", "--yes", "--by", " "], 64, &["--by"]),
     ] {
         for yes in [false, true] {
-            if yes && line.contains(&"--by") {
+            if yes && (line.contains(&"--by") || line.contains(&"--yes")) {
                 continue;
             }
             bench.act(&[line, if yes { &["--yes"] } else { &[] }].concat()).await.failed(code, parts);
@@ -187,6 +189,25 @@ async fn pd_that_warms_up_is_not_acted_on_unless_forced() {
     assert_eq!((runs.len(), &runs[0]["ended"], &runs[1]["forced"]), (2, &json!("refused"), &json!(true)));
 }
 
+#[tokio::test]
+async fn a_reader_that_leaves_hides_no_end() {
+    let bench = Bench::new("act-unread").await;
+    let (pd, log) = (bench.server.pd_urls().join(","), bench.log());
+    let code = async |line: &[&str]| {
+        let mut child = start([&["--pd", &*pd, "act", "--audit-log", &*log], line].concat());
+        drop(child.stdout.take());
+        tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap().code()
+    };
+    assert_eq!(code(&["drain_store", "store_id=4", "--yes"]).await, Some(0));
+    assert_eq!(bench.written().len(), 1);
+    let runs = bench.audit(&["-o", "json"]).await.json_lines();
+    assert_eq!((runs.len(), &runs[0]["ended"]), (1, &json!("verified")), "{runs:?}");
+    for yes in [&[][..], &["--yes"]] {
+        assert_eq!(code(&[&["drain_store", "store_id=999"], yes].concat()).await, Some(4), "{yes:?}");
+    }
+    assert_eq!(bench.written().len(), 1);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn ctrl_c_ends_the_waiting_and_the_log_tells_how_far_it_came() {
@@ -238,6 +259,22 @@ async fn a_simulated_cluster_in_the_process_is_acted_on_and_leaves_no_log() {
     operator(["audit", "--audit-log", nothing.to_str().unwrap()])
         .await
         .failed(1, &["audit.jsonl", "operator act --yes"]);
+}
+
+#[tokio::test]
+async fn what_was_never_begun_is_nothing_and_what_cannot_be_read_is_not() {
+    let folder = Folder::new("act-fresh");
+    let audit = async |more: &[&str]| {
+        let mut command = crate::program::command([&["audit"], more].concat());
+        command.env("XDG_STATE_HOME", &folder.0).stdin(std::process::Stdio::null());
+        tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap()
+    };
+    let fresh = audit(&[]).await;
+    assert_eq!((fresh.status.code(), &*fresh.stdout), (Some(0), &b"nothing was done yet\n"[..]), "{fresh:?}");
+    let fresh = audit(&["-o", "json"]).await;
+    assert_eq!((fresh.status.code(), &*fresh.stdout), (Some(0), &b""[..]), "{fresh:?}");
+    let no_file = audit(&["--audit-log", folder.0.to_str().unwrap()]).await;
+    assert_eq!((no_file.status.code(), &*no_file.stdout), (Some(1), &b""[..]), "{no_file:?}");
 }
 
 #[tokio::test]
