@@ -2,6 +2,7 @@
 
 mod effects;
 mod endings;
+mod looks;
 mod seeded;
 mod unreliable;
 
