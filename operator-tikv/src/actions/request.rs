@@ -1,5 +1,7 @@
 //! What is sent to PD for each action: it follows from the action alone.
 
+use std::collections::BTreeSet;
+
 use operator_core::{Action, PlannedRequest, SplitPolicy, StoreLimitKind};
 use serde_json::{Map, Value, json};
 
@@ -121,6 +123,12 @@ fn check(action: &Action) -> Result<(), Error> {
             if labels.is_empty() || labels.iter().any(|(key, value)| key.is_empty() || value.is_empty()) =>
         {
             Err(invalid("labels", "name at least one, and no key or value may be empty".to_owned()))
+        }
+        Action::SetStoreLabels { labels, .. }
+            if labels.keys().map(|key| key.to_ascii_lowercase()).collect::<BTreeSet<_>>().len()
+                < labels.len() =>
+        {
+            Err(invalid("labels", "PD takes keys that differ in case alone for one".to_owned()))
         }
         Action::SetLeaderScheduleLimit { ttl_seconds: Some(0), .. }
         | Action::SetRegionScheduleLimit { ttl_seconds: Some(0), .. }

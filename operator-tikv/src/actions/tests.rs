@@ -250,6 +250,7 @@ fn by_reference_the_other_requests() {
 #[case("set_store_weight", json!({"store_id": 1, "leader_weight": -1.0, "region_weight": 1.0}), "leader_weight")]
 #[case("set_store_limit", json!({"store_id": 1, "kind": "add_peer", "rate_per_minute": 0.0}), "rate_per_minute")]
 #[case("set_store_labels", json!({"store_id": 1, "labels": {}}), "labels")]
+#[case("set_store_labels", json!({"store_id": 1, "labels": {"zone": "z1", "Zone": "z2"}}), "case")]
 #[case("set_leader_schedule_limit", json!({"limit": 4, "ttl_seconds": 0}), "ttl_seconds")]
 #[case("set_low_space_threshold", json!({"used_ratio": 1.5}), "used_ratio")]
 #[case("pause_scheduler", json!({"scheduler": "balance-leader-scheduler", "seconds": 0}), "seconds")]
