@@ -26,7 +26,7 @@ pub struct Preview {
     pub danger: Danger,
     /// What will happen, in a sentence for a person.
     pub summary: String,
-    /// Exactly what would be sent; `null` if the subject is already as wanted, so that there is nothing to send.
+    /// Exactly what would be sent; `null` if the subject was asked for it already or is as wanted, so that there is nothing to send.
     pub request: Option<PlannedRequest>,
     /// What must hold, and whether it does.
     pub preconditions: Vec<Precondition>,

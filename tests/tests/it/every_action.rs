@@ -33,12 +33,27 @@ impl Cluster {
         // One more than a region has replicas.
         config.stores = 4;
         let server = Server::start(config, 30.0).await.unwrap();
-        // PD's rules would take a fourth replica away again before anybody could see it.
-        let mut pause = Request::new("POST", "/pd/api/v1/checker/rule");
-        pause.body = r#"{"delay": 36000}"#.into();
+        // PD's rules would take a fourth replica away again before anybody could see it, and what PD moves for balance
+        // nobody else may touch.
         let first = server.pd_urls().first().unwrap().trim_start_matches("http://").to_owned();
-        let paused = server.with(|simulator| simulator.answer(&first, &pause));
-        assert_eq!(paused.status(), Some(200), "{paused:?}");
+        for path in [
+            "checker/rule",
+            "schedulers/balance-leader-scheduler",
+            "schedulers/balance-region-scheduler",
+            "schedulers/balance-hot-region-scheduler",
+        ] {
+            let mut pause = Request::new("POST", format!("/pd/api/v1/{path}"));
+            pause.body = r#"{"delay": 36000}"#.into();
+            let paused = server.with(|simulator| simulator.answer(&first, &pause));
+            assert_eq!(paused.status(), Some(200), "{path}: {paused:?}");
+        }
+        // What was begun before ends in time.
+        let operators = Request::get("/pd/api/v1/operators");
+        let runs =
+            || server.with(|simulator| simulator.answer(&first, &operators).body().trim_ascii() != b"[]");
+        while runs() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         let (pd, folder) = (server.pd_urls().join(","), Folder::new(name));
         let log = folder.0.join("audit.jsonl").to_str().unwrap().to_owned();
         let agent = Served::start(&["--pd", &pd, "--audit-log", &log, "--allow-actions"]).await;
@@ -139,7 +154,7 @@ async fn every_action_works_from_the_command_line_and_for_an_agent() {
         cluster.act(by, Action::CancelSchedulingOperator { region_id: region }).await;
     }
 
-    let scheduler = || "balance-leader-scheduler".to_owned();
+    let scheduler = || "evict-slow-store-scheduler".to_owned();
     for (by, store_id) in [(By::Program, StoreId(4)), (By::Agent, StoreId(5))] {
         let agent = matches!(by, By::Agent);
         let or = |program: u64, other: u64| if agent { other } else { program };

@@ -63,7 +63,7 @@ pub(super) fn assessment(assessment: &Assessment, force: bool, style: Style) -> 
             "Nothing was sent. --force overrules what it is refused for."
         }
         (_, [_, ..]) => "Nothing was sent, and nothing would be.",
-        (None, []) => "There is nothing to send: it is as wanted.",
+        (None, []) => "There is nothing to send: that is asked for already.",
         (Some(_), []) => "Nothing was sent. To send it, give the same with --yes.",
     };
     let _ = writeln!(shown, "\n{last}");
@@ -80,7 +80,8 @@ fn refusals(title: &str, refusals: &[&Refusal], tone: Tone, style: Style) -> Str
 
 /// What would be done.
 pub(in crate::commands) fn preview(preview: &Preview, style: Style) -> String {
-    let request = preview.request.as_ref().map_or_else(|| "none: it is as wanted".to_owned(), request);
+    let request =
+        preview.request.as_ref().map_or_else(|| "none: that is asked for already".to_owned(), request);
     let danger = style.paint(tone(preview.danger), preview.danger.as_str());
     let mut shown = format!("{} ({danger})\n\n", escaped(&preview.summary));
     shown.push_str(&table::render_pairs(&[

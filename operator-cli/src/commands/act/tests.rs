@@ -144,7 +144,7 @@ fn what_is_taken_back_can_be_typed() {
         shown.contains(r#"operator act set_store_labels 'labels={"zone":"it'\''s"}' store_id=4"#),
         "{shown}"
     );
-    assert!(shown.contains("Request        none: it is as wanted"), "{shown}");
+    assert!(shown.contains("Request        none: that is asked for already"), "{shown}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Tool for PreviewAction {
         acting.under_way.was_shown(&proposal);
         let preview = &proposal.preview;
         let headline = match (proposal.refusals.len(), &preview.request) {
-            (0, None) => "It is as wanted already: there is nothing to send.".to_owned(),
+            (0, None) => "That is asked for already: there is nothing to send.".to_owned(),
             (0, Some(_)) => {
                 format!("It could be sent; it is {}. The token: {}", preview.danger, proposal.token)
             }
