@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What a subject can observe and do, and what is expected of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ pub struct ActionInfo {
     /// What it does.
     pub description: String,
     /// JSON Schema of its parameters.
-    pub parameters: serde_json::Value,
+    pub parameters: Value,
     /// What it can do at worst.
     pub danger: Danger,
     /// The action that takes it back; `null` if none does.
@@ -128,10 +129,22 @@ impl ActionInfo {
     pub fn new(
         name: impl Into<String>,
         description: impl Into<String>,
-        parameters: serde_json::Value,
+        parameters: Value,
         danger: Danger,
     ) -> Self {
         Self { name: name.into(), description: description.into(), parameters, danger, reversed_by: None }
+    }
+
+    /// Its parameters as they are typed, such as `limit=… [ttl_seconds=…]`: in brackets stands what can be left out.
+    /// Empty if there are none.
+    pub fn usage(&self) -> String {
+        let required = self.parameters.get("required").and_then(Value::as_array);
+        let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
+        let names =
+            self.parameters.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        let typed =
+            |name: &String| if is_required(name) { format!("{name}=…") } else { format!("[{name}=…]") };
+        names.map(typed).collect::<Vec<_>>().join(" ")
     }
 
     /// Another action takes it back.

@@ -30,6 +30,8 @@ mod action;
 mod monitor;
 mod memory;
 mod seconds;
+mod similar;
+mod random;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
@@ -53,6 +55,8 @@ pub use monitor::{
     Counters, Delivery, Events, Monitor, MonitorConfig, Reporter, Sink, SinkStatus, Snapshot, Unreachable,
 };
 pub use observation::{Observation, Part, Scope, Trust, TrustCode, TrustReason, TrustVerdict};
+pub use random::random_hex;
+pub use similar::did_you_mean;
 pub use subject::{Subject, SubjectExt};
 pub use types::{
     ClusterMetrics, DownPeer, Epoch, HotKind, HotRegion, HotRegionQuery, Key, KeyRange, LeadershipChange,

@@ -6,10 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Action;
 use super::kind::{danger, reversed_by};
-use crate::{ActionInfo, Error, ErrorKind, Result};
-
-/// A name is suggested if it is at least so similar to what was written (Jaro-Winkler, 0 to 1).
-const SIMILAR: f64 = 0.8;
+use crate::{ActionInfo, Error, ErrorKind, Result, did_you_mean};
 
 static INFOS: LazyLock<Vec<ActionInfo>> = LazyLock::new(infos);
 
@@ -46,7 +43,7 @@ impl Action {
         }
         let json = Value::from_iter([("name", Value::from(name)), ("parameters", parameters.into())]);
         serde_json::from_value(json)
-            .map_err(|error| invalid(format!("{name}: {error}; it takes {}", usage(info))).because(error))
+            .map_err(|error| invalid(format!("{name}: {error}; it takes {}", info.usage())).because(error))
     }
 
     /// The action `name` with parameters as a person types them: `("store_id", "4")`. A list or an object is JSON.
@@ -80,7 +77,7 @@ impl Action {
 
 fn info(name: &str) -> Result<&'static ActionInfo> {
     Action::infos().iter().find(|info| info.name == name).ok_or_else(|| {
-        let nearest = nearest(name, Action::infos().iter().map(|info| info.name.as_str()));
+        let nearest = did_you_mean(name, Action::infos().iter().map(|info| info.name.as_str()));
         invalid(format!("there is no action `{name}`{nearest}"))
     })
 }
@@ -90,30 +87,9 @@ fn schema<'a>(info: &'a ActionInfo, parameter: &str) -> Result<&'a Value> {
     let properties = info.parameters.get("properties").and_then(Value::as_object);
     properties.and_then(|properties| properties.get(parameter)).ok_or_else(|| {
         let names = properties.into_iter().flat_map(Map::keys).map(String::as_str);
-        let nearest = nearest(parameter, names);
-        invalid(format!("{} has no parameter `{parameter}`{nearest}; it takes {}", info.name, usage(info)))
+        let nearest = did_you_mean(parameter, names);
+        invalid(format!("{} has no parameter `{parameter}`{nearest}; it takes {}", info.name, info.usage()))
     })
-}
-
-/// `store_id=… [ttl_seconds=…]`.
-fn usage(info: &ActionInfo) -> String {
-    let required = info.parameters.get("required").and_then(Value::as_array);
-    let names = info.parameters.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
-    let usage: Vec<_> = names
-        .map(|name| match required {
-            Some(required) if required.iter().any(|one| one == name) => format!("{name}=…"),
-            _ => format!("[{name}=…]"),
-        })
-        .collect();
-    usage.join(" ")
-}
-
-fn nearest<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> String {
-    let scored = among.map(|other| (strsim::jaro_winkler(name, other), other));
-    match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((score, other)) if score >= SIMILAR => format!("; did you mean `{other}`?"),
-        _ => String::new(),
-    }
 }
 
 fn invalid(message: String) -> Error {
@@ -227,6 +203,7 @@ mod tests {
         };
         for (message, parts) in [
             (parse("drain", &[]), &["`drain`", "`drain_store`"][..]),
+            (parse("DRAIN_STORE", &[]), &["no action `DRAIN_STORE`; did you mean `drain_store`?"]),
             (parse("make_coffee", &[]), &["no action `make_coffee`"]),
             (parse("drain_store", &[("store", "4")]), &["`store`", "did you mean `store_id`", "store_id=…"]),
             (parse("drain_store", &[("store_id", "4"), ("store_id", "5")]), &["twice"]),

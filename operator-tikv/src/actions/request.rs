@@ -6,6 +6,7 @@ use operator_core::{Action, PlannedRequest, SplitPolicy, StoreLimitKind};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
+use crate::http::percent_encoded;
 
 /// The request for `action`.
 ///
@@ -77,14 +78,14 @@ fn planned(action: &Action) -> Result<PlannedRequest, Error> {
         }
         Action::SetLowSpaceThreshold { used_ratio } => setting("low-space-ratio", json!(used_ratio), None),
         Action::PauseScheduler { scheduler, seconds } => {
-            post(&format!("schedulers/{}", segment(scheduler)), json!({"delay": seconds}))
+            post(&format!("schedulers/{}", percent_encoded(scheduler)), json!({"delay": seconds}))
         }
         Action::ResumeScheduler { scheduler } => {
-            post(&format!("schedulers/{}", segment(scheduler)), json!({"delay": 0}))
+            post(&format!("schedulers/{}", percent_encoded(scheduler)), json!({"delay": 0}))
         }
         Action::CancelSchedulingOperator { region_id } => delete(&format!("operators/{region_id}")),
         Action::TransferPdLeader { member } => {
-            PlannedRequest::new("POST", path(&format!("leader/transfer/{}", segment(member))))
+            PlannedRequest::new("POST", path(&format!("leader/transfer/{}", percent_encoded(member))))
         }
         other => return Err(invalid("action", format!("{} is not one of PD's", other.name()))),
     })
@@ -217,16 +218,4 @@ fn setting(item: &str, value: Value, ttl_seconds: Option<u64>) -> PlannedRequest
         Some(seconds) => post(&format!("config?ttlSecond={seconds}"), body.into()),
         None => post("config", body.into()),
     }
-}
-
-/// A name as one segment of a path: everything but letters, digits and `-._~` percent-encoded.
-fn segment(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }

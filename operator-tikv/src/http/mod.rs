@@ -5,6 +5,7 @@
 //! secrets. Redirects are never followed: a PD follower forwards by itself, so a redirect comes from something else.
 
 mod text;
+mod percent;
 pub(crate) mod base64;
 mod endpoint;
 mod tls;
@@ -28,4 +29,5 @@ pub use transport::{HttpRequest, HttpResponse, Method, Transport, TransportError
 pub use url::Url;
 pub use write::Written;
 
+pub(crate) use percent::percent_encoded;
 pub(crate) use text::{excerpt, printable};

@@ -9,13 +9,13 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use super::info::{Alerts, Rules, Targets};
-use super::request::{Params, percent_encode};
+use super::request::Params;
 use super::wire;
 use super::{
     Alert, Answer, AnswerError, BuildInfo, InstantVector, Labels, Metadata, PrometheusConfig, QueryResult,
     RangeSeries, RuleGroup, Selector, Target, TimeRange,
 };
-use crate::http::{self, BodyShape, Endpoint, HttpClient, Method, PdError, printable};
+use crate::http::{self, BodyShape, Endpoint, HttpClient, Method, PdError, percent_encoded, printable};
 use crate::{Call, Error};
 
 /// Asks a Prometheus, or what speaks its API: Thanos, Mimir, VictoriaMetrics.
@@ -287,10 +287,7 @@ impl fmt::Debug for Client {
 
 /// The one question that cannot be a form.
 fn values_path(label: &str) -> String {
-    let mut path = "/api/v1/label/".to_owned();
-    percent_encode(label, &mut path);
-    path.push_str("/values");
-    path
+    format!("/api/v1/label/{}/values", percent_encoded(label))
 }
 
 /// What to do about a redirect is another thing here than with PD.

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Selector;
 use crate::Error;
-use crate::http::Method;
+use crate::http::{Method, percent_encoded};
 
 /// Prometheus refuses more points a series in one answer.
 pub(crate) const MAX_POINTS: i64 = 11_000;
@@ -26,9 +26,9 @@ impl Params {
         if !self.0.is_empty() {
             self.0.push('&');
         }
-        percent_encode(name, &mut self.0);
+        self.0.push_str(&percent_encoded(name));
         self.0.push('=');
-        percent_encode(value, &mut self.0);
+        self.0.push_str(&percent_encoded(value));
         self
     }
 
@@ -47,23 +47,6 @@ impl Params {
 
     pub(crate) fn into_string(self) -> String {
         self.0
-    }
-}
-
-/// Everything but letters, digits and `-._~` as `%XX`, which URLs and forms read alike.
-pub(crate) fn percent_encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                into.push(char::from(byte))
-            }
-            _ => {
-                into.push('%');
-                for nibble in [byte >> 4, byte & 15] {
-                    into.extend(char::from_digit(u32::from(nibble), 16).map(|c| c.to_ascii_uppercase()));
-                }
-            }
-        }
     }
 }
 

@@ -24,23 +24,11 @@ pub(super) fn list(infos: &[ActionInfo], style: Style) -> String {
         [
             Cell::from(&info.name),
             Cell::toned(info.danger.as_str(), tone(info.danger)),
-            parameters(info).into(),
+            info.usage().into(),
             Cell::from(&info.description),
         ]
     });
     table::render(COLUMNS, rows, style)
-}
-
-/// `region_id=… [ttl_seconds=…]`
-fn parameters(info: &ActionInfo) -> String {
-    let required = info.parameters.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
-    let names =
-        info.parameters.get("properties").and_then(Value::as_object).into_iter().flat_map(|all| all.keys());
-    let shown: Vec<_> = names
-        .map(|name| if is_required(name) { format!("{name}=…") } else { format!("[{name}=…]") })
-        .collect();
-    shown.join(" ")
 }
 
 fn tone(danger: Danger) -> Tone {

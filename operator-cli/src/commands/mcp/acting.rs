@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use operator_core::{
     Action, ActionInfo, AuditLog, AuditRecord, AuditRuns, Danger, Executor, FileAuditLog, Guard,
-    InMemoryAuditLog, read_audit,
+    InMemoryAuditLog, did_you_mean, read_audit,
 };
 use operator_tikv::TikvActor;
 
-use super::tool::suggestion;
 use super::under_way::UnderWay;
 use crate::error::Failure;
 
@@ -96,7 +95,7 @@ pub(super) fn guard(names: &[String], force: bool) -> Result<Guard, Failure> {
     if let Some(wrong) = names.iter().find(|name| !is_known(name)) {
         return Err(Failure::Usage(format!(
             "--allow-actions: there is no action `{wrong}`{}; `operator act --list` shows them",
-            suggestion(wrong, known())
+            did_you_mean(wrong, known())
         )));
     }
     let guard = if names.iter().any(|name| name == ALL) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use operator_core::{
-    InvariantChecker, Monitor, MonitorConfig, Observation, Part, Scope, Snapshot, SubjectExt,
+    InvariantChecker, Monitor, MonitorConfig, Observation, Part, Scope, Snapshot, SubjectExt, random_hex,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ impl Context {
         let snapshots = monitor.snapshots();
         tokio::spawn(monitor.run(stop.clone()));
         let has_prometheus = has_prometheus(session).await;
-        Ok(Self { snapshots, acting, logs, has_prometheus, mark: super::random_hex(4)?, connection })
+        Ok(Self { snapshots, acting, logs, has_prometheus, mark: random_hex(4)?, connection })
     }
 
     pub(super) fn session(&self) -> &Session {

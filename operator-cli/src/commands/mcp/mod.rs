@@ -198,11 +198,3 @@ async fn finish(server: &Server, output: &mut Output, stop: &CancellationToken) 
         under_way.running().join(", ")
     )));
 }
-
-/// So many random bytes, in hex.
-fn random_hex(bytes: usize) -> Result<String, Failure> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random)
-        .map_err(|error| Failure::other("the system gives no random numbers", error))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use operator_core::{Error, ErrorKind};
+use operator_core::{Error, ErrorKind, did_you_mean};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
     ServerCapabilities, ServerConfig, Tool,
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::acting::Acting;
 use super::answer::{Answer, failed};
 use super::context::Context;
-use super::tool::{Entry, suggestion};
+use super::tool::Entry;
 use super::tools;
 use crate::error::Failure;
 
@@ -102,7 +102,7 @@ impl Server {
         let names = || self.tools.iter().map(|entry| entry.about.name);
         Failure::Usage(format!(
             "there is no tool `{name}`{}; there are {}",
-            suggestion(name, names()),
+            did_you_mean(name, names()),
             names().collect::<Vec<_>>().join(", ")
         ))
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::hint::black_box;
 use std::path::Path;
 
+use operator_core::random_hex;
+
 use crate::error::Failure;
 
 /// Shorter ones could be guessed.
@@ -18,7 +20,7 @@ impl Token {
     /// # Errors
     /// If the system has no random numbers.
     pub(super) fn new() -> Result<Self, Failure> {
-        super::random_hex(32).map(Self)
+        Ok(Self(random_hex(32)?))
     }
 
     /// The first line of a file.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use operator_core::did_you_mean;
 use rmcp::model::{JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -13,9 +14,6 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::context::Context;
 use crate::error::Failure;
-
-/// A name is suggested if it is at least so similar to what was written (Jaro-Winkler, 0 to 1).
-const SIMILAR: f64 = 0.75;
 
 /// One tool: the parameters of a call, and how it is answered.
 #[async_trait]
@@ -99,7 +97,7 @@ impl Entry {
             return Ok(());
         }
         let names = || choices.iter().filter_map(Value::as_str);
-        let nearest = value.as_str().map(|text| suggestion(text, names())).unwrap_or_default();
+        let nearest = value.as_str().map(|text| did_you_mean(text, names())).unwrap_or_default();
         let names: Vec<_> = names().collect();
         Err(Failure::Usage(format!(
             "`{}`: {name} cannot be {value}{nearest}; there are {}",
@@ -118,7 +116,7 @@ impl Entry {
                 return Err(Failure::Usage(format!(
                     "`{}` has no parameter `{name}`{}; it takes {}",
                     self.about.name,
-                    suggestion(name, known()),
+                    did_you_mean(name, known()),
                     if takes.is_empty() { "none".to_owned() } else { takes.join(", ") },
                 )));
             }
@@ -159,16 +157,6 @@ impl About {
             .idempotent(self.effect == Effect::Reads)
             // There is one cluster, and what it says.
             .open_world(false)
-    }
-}
-
-/// `; did you mean `…`?`, if a name is similar enough.
-pub(super) fn suggestion<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> String {
-    let name = name.to_ascii_lowercase();
-    let scored = among.map(|other| (strsim::jaro_winkler(&name, &other.to_ascii_lowercase()), other));
-    match scored.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((score, other)) if score >= SIMILAR => format!("; did you mean `{other}`?"),
-        _ => String::new(),
     }
 }
 
@@ -252,18 +240,4 @@ pub(super) fn record(description: &str, fields: &[&str]) -> Value {
 /// Something of this JSON type, or `null` if that is not known.
 pub(super) fn maybe(kind: &str, description: &str) -> Value {
     json!({"type": [kind, "null"], "description": description})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_probably_meant_is_suggested() {
-        let names = || ["stores", "regions", "hot_regions"].into_iter();
-        assert_eq!(suggestion("store", names()), "; did you mean `stores`?");
-        assert_eq!(suggestion("hotregions", names()), "; did you mean `hot_regions`?");
-        assert_eq!(suggestion("Stores", names()), "; did you mean `stores`?");
-        assert_eq!(suggestion("xyz", names()), "");
-    }
 }

@@ -13,12 +13,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::proposals::Proposals;
 pub use self::proposals::{Proposal, TokenError};
-use self::proposals::{Proposals, random_hex};
 use self::run::Run;
 use self::slots::Slots;
 use super::{Action, Actor, Approval, AuditLog, AuditStep, Guard, Outcome, Preview, Refusal};
-use crate::{Clock, Invariant, Part, Result, Scope, SubjectConfig};
+use crate::{Clock, Invariant, Part, Result, Scope, SubjectConfig, random_hex};
 
 /// The one way from an action to an outcome: guard, preview, audit, send, verify, audit.
 ///

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::super::{Preview, Refusal};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind};
 
 /// How many tokens are remembered after their end, to tell which it was.
 const REMEMBERED: usize = 1_024;
@@ -105,16 +105,6 @@ impl Proposals {
     }
 }
 
-/// So many random bytes, in hex.
-pub(super) fn random_hex(bytes: usize) -> Result<String> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random).map_err(|error| {
-        let message = format!("the machine has no random numbers: {error}");
-        Error::new(ErrorKind::Unavailable, "propose", message)
-    })?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
@@ -183,12 +173,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn tokens_are_long_and_differ() {
-        let tokens: std::collections::BTreeSet<_> = (0..1_000).map(|_| random_hex(16).unwrap()).collect();
-        assert_eq!(tokens.len(), 1_000);
-        assert!(tokens.iter().all(|token| token.len() == 32));
     }
 }
