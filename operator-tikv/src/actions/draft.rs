@@ -1,18 +1,24 @@
 //! A preview as it is being made.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use operator_core::{Action, ErrorKind, Precondition, Preview};
+use operator_core::{Action, ErrorKind, Precondition, Preview, StoreId};
 use serde_json::Value;
 
 use super::request;
 use crate::Error;
-use crate::pd::PdClient;
+use crate::pd::{PdClient, StoreInfo};
 
 /// A preview, and whom to ask for what it needs.
 pub(super) struct Draft<'a> {
     pub(super) pd: &'a PdClient,
     preview: Preview,
+    stores: Option<Stores>,
 }
+
+/// All stores but removed ones, or why PD did not tell.
+pub(super) type Stores = Result<Arc<[StoreInfo]>, Arc<Error>>;
 
 impl<'a> Draft<'a> {
     /// Begins with the request that `action` stands for.
@@ -24,11 +30,26 @@ impl<'a> Draft<'a> {
     ) -> Result<Self, Error> {
         let mut preview = Preview::new(subject, at, action.clone(), format!("{action} is not possible"));
         preview.request = Some(request::of(action)?);
-        Ok(Self { pd, preview })
+        Ok(Self { pd, preview, stores: None })
     }
 
     pub(super) fn finish(self) -> Preview {
         self.preview
+    }
+
+    /// The stores, asked for once: what is judged by them is judged by one look, and a PD that does not answer is waited
+    /// for once.
+    pub(super) async fn stores(&mut self) -> Stores {
+        if let Some(stores) = &self.stores {
+            return stores.clone();
+        }
+        let stores = self.pd.stores().await.map(Arc::from).map_err(Arc::new);
+        self.stores.insert(stores).clone()
+    }
+
+    /// One of the stores, if they have been asked for and it is among them.
+    pub(super) fn seen_store(&self, id: StoreId) -> Option<StoreInfo> {
+        self.stores.as_ref()?.as_ref().ok()?.iter().find(|info| info.store.id == id).cloned()
     }
 
     /// What will happen.

@@ -50,7 +50,7 @@ impl Draft<'_> {
     /// Whether what PD shows of the region can be so still: PD keeps showing the leader that it had when its stores died.
     async fn alive(&mut self, region: &Region) {
         const NAMES: [&str; 2] = ["leader_store_is_up", "region_has_quorum"];
-        let stores = match self.pd.stores().await {
+        let stores = match self.stores().await {
             Ok(stores) => stores,
             Err(error) => return NAMES.into_iter().for_each(|name| self.unknown(name, &error)),
         };
@@ -84,7 +84,7 @@ impl Draft<'_> {
     /// Whether more than half of the voters live once `removed` is gone and, where one comes, with it.
     pub(super) async fn quorum(&mut self, region: &Region, removed: StoreId, newcomer: bool) {
         const NAME: &str = "quorum_survives";
-        let stores = match self.pd.stores().await {
+        let stores = match self.stores().await {
             Ok(stores) => stores,
             Err(error) => return self.unknown(NAME, error),
         };

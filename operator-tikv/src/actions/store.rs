@@ -9,7 +9,11 @@ use crate::pd::StoreInfo;
 impl Draft<'_> {
     /// The store, which must exist and not have been removed.
     pub(super) async fn store(&mut self, id: StoreId) -> Result<Option<StoreInfo>, Error> {
-        let Some(info) = found(self.pd.store(id).await)? else {
+        let info = match self.seen_store(id) {
+            Some(info) => Some(info),
+            None => found(self.pd.store(id).await)?,
+        };
+        let Some(info) = info else {
             self.require("store_exists", false, format!("there is no store {id}"));
             return Ok(None);
         };

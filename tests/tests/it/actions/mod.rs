@@ -1,5 +1,6 @@
 //! Acting on a simulated cluster through the executor.
 
+mod asked;
 mod effects;
 mod endings;
 mod looks;
