@@ -15,6 +15,7 @@ use crate::commands::{
     QueryArgs, RegionArgs, RegionsArgs, RulesArgs, RulesCommand, SimulateArgs, StatusArgs, StoreArgs,
     StoresArgs, WatchArgs,
 };
+use crate::help::flowing;
 use crate::output::{ColorChoice, Format};
 
 /// Look at a TiKV cluster: how far what PD says can be believed, what is there, what is wrong; and act on it
@@ -184,7 +185,7 @@ impl Cli {
     /// What clap says, which includes the help that was asked for.
     pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let line: Vec<_> = line.into_iter().collect();
-        let matches = Self::command().try_get_matches_from(&line)?;
+        let matches = flowing(Self::command()).try_get_matches_from(&line)?;
         let cli = Self::from_arg_matches(&matches)?;
         let conflict = |message| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
 

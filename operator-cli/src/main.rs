@@ -1,6 +1,7 @@
 //! The program `operator`: look at a TiKV cluster, and act on it, from a terminal, a script or an agent.
 
 mod args;
+mod help;
 mod connect;
 mod session;
 mod signals;

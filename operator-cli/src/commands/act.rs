@@ -32,10 +32,10 @@ const LOOKED_AT: [Part; 4] = [Part::Stores, Part::Members, Part::Cluster, Part::
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  operator act --list                                 what can be done
-  operator act drain_store store_id=4                 what it would do: nothing is sent
-  operator act drain_store store_id=4 --yes           does it, and waits until it is seen
-  operator act split_region region_id=17 policy=keys 'keys=[\"7480000000000000FF\"]'
+  operator act --list                        what can be done
+  operator act drain_store store_id=4        what it would do: nothing is sent
+  operator act drain_store store_id=4 --yes  does it, and waits until it is seen
+  operator act split_region region_id=17 policy=keys 'keys=[\"74800000FF\"]'
   operator act set_store_labels store_id=4 'labels={\"zone\": \"z1\"}' --yes
   operator --simulate act drain_store store_id=4 --yes
   operator act drain_store store_id=4 --yes -o json | jq -r .outcome

@@ -56,6 +56,21 @@ pub(crate) fn shortened(text: &str, max: usize) -> Cow<'_, str> {
     }
 }
 
+/// Lines of at most `columns` characters, broken between words; a word that is longer has a line of its own.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// A size with three digits and a binary unit: `38.6GiB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -271,5 +286,12 @@ mod tests {
     fn texts_are_shortened_by_characters() {
         assert_eq!(shortened("übel", 4), "übel");
         assert_eq!(shortened("übels", 4), "übe…");
+    }
+
+    #[test]
+    fn texts_are_broken_between_words() {
+        assert_eq!(wrapped("ein übel ist genug", 8), ["ein übel", "ist", "genug"]);
+        assert_eq!(wrapped("unbreakable so", 4), ["unbreakable", "so"]);
+        assert_eq!(wrapped("", 4), [""; 0]);
     }
 }

@@ -9,26 +9,30 @@ use operator_core::{
 use serde_json::Value;
 
 use crate::output::table::{self, Cell, Column};
-use crate::output::text::escaped;
+use crate::output::text::{escaped, wrapped};
 use crate::output::{Style, Tone};
 
-/// What can be done.
+/// How wide the list of what can be done is, but for the parameters.
+const LIST_COLUMNS: usize = 80;
+
+/// What can be done: a line that tells what to type, and below it what that does.
 pub(super) fn list(infos: &[ActionInfo], style: Style) -> String {
-    const COLUMNS: [Column; 4] = [
-        Column::Left("ACTION"),
-        Column::Left("DANGER"),
-        Column::Left("PARAMETERS"),
-        Column::Left("WHAT IT DOES"),
-    ];
+    const COLUMNS: [Column; 3] = [Column::Left("ACTION"), Column::Left("DANGER"), Column::Left("PARAMETERS")];
+    const INDENT: &str = "    ";
     let rows = infos.iter().map(|info| {
-        [
-            Cell::from(&info.name),
-            Cell::toned(info.danger.as_str(), tone(info.danger)),
-            info.usage().into(),
-            Cell::from(&info.description),
-        ]
+        let danger = Cell::toned(info.danger.as_str(), tone(info.danger));
+        [Cell::from(&info.name), danger, info.usage().into()]
     });
-    table::render(COLUMNS, rows, style)
+    let table = table::render(COLUMNS, rows, style);
+    let mut lines = table.lines();
+    let mut shown = lines.next().map_or_else(String::new, |titles| format!("{titles}\n"));
+    for (line, info) in lines.zip(infos) {
+        let _ = writeln!(shown, "{line}");
+        for part in wrapped(&escaped(&info.description), LIST_COLUMNS - INDENT.len()) {
+            let _ = writeln!(shown, "{INDENT}{part}");
+        }
+    }
+    shown
 }
 
 fn tone(danger: Danger) -> Tone {

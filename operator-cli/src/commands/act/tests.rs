@@ -135,6 +135,23 @@ async fn the_exit_code_tells_how_it_ended() {
 }
 
 #[test]
+fn what_can_be_done_fits_a_terminal_and_says_everything() {
+    let shown = shown::list(Action::infos(), Style::PLAIN);
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+    let drain =
+        "drain_store                 disruptive   store_id=…\n    Moves all leaders away from a store,";
+    assert!(shown.starts_with("ACTION ") && shown.contains(drain), "{shown}");
+    let told: Vec<_> = shown.split_whitespace().collect();
+    let told = told.join(" ");
+    for info in Action::infos() {
+        let all = format!("{} {} {} {}", info.name, info.danger, info.usage(), info.description);
+        assert!(told.contains(&all), "{all}");
+    }
+    let colored = shown::list(Action::infos(), Style { color: true });
+    assert_eq!(colored.lines().count(), shown.lines().count());
+}
+
+#[test]
 fn what_is_taken_back_can_be_typed() {
     let labels = [("zone".to_owned(), "it's".to_owned())].into();
     let mut preview = operator_core::Preview::new("demo", chrono::DateTime::UNIX_EPOCH, DRAIN, "Drains.");
