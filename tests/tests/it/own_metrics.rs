@@ -161,7 +161,7 @@ async fn connections_that_say_nothing_shut_nobody_out() {
     for _ in 0..100 {
         silent.push(TcpStream::connect(&watching.address).await.unwrap());
     }
-    // They are closed after ten seconds.
+    // They are closed after five seconds.
     let transport = ReqwestTransport::new(None, PATIENCE).unwrap();
     let limits = Limits::default().with_read_timeout(PATIENCE);
     let http = HttpClient::new(transport, [watching.address.parse().unwrap()], limits).unwrap();

@@ -9,10 +9,9 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,16 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::server::Server;
 use super::token::Token;
 use crate::error::Failure;
-use crate::listening::accept;
+use crate::listening::{accept, http};
 
 /// Where the protocol is.
 const PATH: &str = "/mcp";
 /// How long the body of a request may be.
 const MOST_BODY_BYTES: usize = 1 << 20;
-/// The head of a request may be so long.
-const MOST_HEAD_BYTES: usize = 16 << 10;
-/// The head of a request may take so long: who sends half of one does not keep others out for longer.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How much longer a connection may last than the call that it is for.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -103,11 +98,8 @@ async fn serve(stream: TcpStream, service: Service, token: Arc<Token>) {
         let (service, token) = (service.clone(), Arc::clone(&token));
         async move { Ok::<_, Infallible>(answer(&service, &token, request).await) }
     });
-    let mut http = http1::Builder::new();
-    http.keep_alive(false).max_buf_size(MOST_HEAD_BYTES);
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     // What goes wrong on the way is the client's to see.
-    let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+    let _ = http().serve_connection(TokioIo::new(stream), answer).await;
 }
 
 /// The token comes first: who has none learns nothing.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -20,12 +19,10 @@ use super::exposition::Page;
 use super::meter::Meter;
 use crate::connect::unusable;
 use crate::error::Failure;
-use crate::listening::accept;
+use crate::listening::{accept, http};
 
 /// A connection serves one request, and is closed then: nobody asks more than once in a second.
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(10);
-/// The head of a request may be so long.
-const MOST_HEAD_BYTES: usize = 16 << 10;
 /// How long [`probe`] waits.
 const PROBE_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -70,10 +67,8 @@ async fn serve(stream: TcpStream, meter: Arc<Meter>) {
         let answer = answer(&meter, &request);
         async move { Ok::<_, Infallible>(answer) }
     });
-    let mut http = http1::Builder::new();
-    http.keep_alive(false).max_buf_size(MOST_HEAD_BYTES);
     // What goes wrong on the way is the client's to see.
-    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+    let _ = http().serve_connection(TokioIo::new(stream), service).await;
 }
 
 fn answer<B>(meter: &Meter, request: &Request<B>) -> Response<String> {
