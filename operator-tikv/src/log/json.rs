@@ -37,7 +37,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Entry<'_>, ParseLineError> {
         return Err(ParseLineError::new(0, "an object with a `level` such as `INFO`").after_time());
     };
     let (source, message) = (source.unwrap_or(Text::new(b"<unknown>")), message.unwrap_or(Text::new(b"")));
-    Ok(Entry::new(time, level, source, message, Fields::new(inside, true)))
+    Ok(Entry::new(time, level, source, message, Fields::new(line, 1, true)))
 }
 
 /// The next pair that is not told elsewhere, of an object that was checked.

@@ -27,7 +27,7 @@ pub struct Leadership<'a> {
     /// The raft term.
     pub term: Option<u64>,
     /// What the peer was before.
-    pub from_role: Option<Cow<'a, str>>,
+    pub from_role: Option<Text<'a>>,
     /// The peer at the other end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_peer_id: Option<PeerId>,
@@ -41,7 +41,7 @@ pub struct Leadership<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<Cow<'a, str>>,
     /// Where in the program.
-    pub source: Cow<'a, str>,
+    pub source: Text<'a>,
     /// The log file.
     pub file: &'a str,
     /// The line in the file, from 1, if it is known.
@@ -52,11 +52,11 @@ impl Leadership<'_> {
     /// The same, to keep.
     pub fn to_owned(&self) -> LeadershipChange {
         let mut change =
-            LeadershipChange::new(self.at.utc(), self.kind, self.source.clone(), self.file, self.line);
+            LeadershipChange::new(self.at.utc(), self.kind, self.source.text(), self.file, self.line);
         change.region_id = self.region_id;
         change.peer_id = self.peer_id;
         change.term = self.term;
-        change.from_role = self.from_role.clone().map(Cow::into_owned);
+        change.from_role = self.from_role.map(|role| role.text().into_owned());
         change.other_peer_id = self.other_peer_id;
         change.from_store = self.from_store;
         change.to_store = self.to_store;
@@ -133,53 +133,13 @@ fn may_be_peer(message: &[u8]) -> bool {
 
 /// What a line tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of_line<'a>(line: &'a [u8], file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
-    entry_and_leadership(line, file, number).map(|(_, told)| told)
-}
-
-/// The same, and the entry. The fields are looked at once, and not at all if the message tells nothing.
-pub(super) fn entry_and_leadership<'a>(
-    line: &'a [u8],
-    file: &'a str,
-    number: Option<u64>,
-) -> Option<(Entry<'a>, Leadership<'a>)> {
-    let (entry, _) = head(without_end(line)).ok()?;
-    Some((entry, leadership_of(&entry, file, number)?))
+    // The fields are looked at once, and not at all if the message tells nothing.
+    leadership_of(&head(without_end(line)).ok()?, file, number)
 }
 
 /// What an entry tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
-    let form = form(entry)?;
-    let mut told = Leadership {
-        at: entry.time,
-        kind: form.kind,
-        region_id: None,
-        peer_id: None,
-        term: form.term,
-        from_role: None,
-        other_peer_id: form.other.map(PeerId),
-        from_store: None,
-        to_store: None,
-        member: None,
-        source: entry.source.text(),
-        file,
-        line: number,
-    };
-    let mut fields = entry.fields();
-    loop {
-        // What stands in nearly every line of the raft layer.
-        if let Some(role) = fields.next_plain(b" [from_role=") {
-            told.from_role = Some(role.text());
-        } else if let Some(term) = fields.next_number(b" [term=") {
-            told.term = Some(term);
-        } else if let Some(id) = fields.next_number(b" [raft_id=") {
-            told.peer_id = Some(PeerId(id));
-        } else if let Some(id) = fields.next_number(b" [region_id=") {
-            told.region_id = Some(RegionId(id));
-        } else if fields.next_number(b" [thread_id=").is_none() {
-            let Some((name, value)) = fields.try_next().ok()? else { return Some(told) };
-            told.take(name, value);
-        }
-    }
+    form(entry)?.tell(entry, file, number)
 }
 
 impl<'a> Leadership<'a> {
@@ -190,7 +150,7 @@ impl<'a> Leadership<'a> {
             b"region_id" | b"region-id" => self.region_id = value.number().map(RegionId),
             b"raft_id" | b"peer_id" => self.peer_id = value.number().map(PeerId),
             b"term" => self.term = value.number(),
-            b"from_role" => self.from_role = Some(value.text()),
+            b"from_role" => self.from_role = Some(value),
             b"from" if is_report => self.from_store = value.number().map(StoreId),
             b"to" if is_report => self.to_store = value.number().map(StoreId),
             b"from" if self.kind.is_vote() => self.other_peer_id = value.number().map(PeerId),
@@ -207,7 +167,8 @@ impl<'a> Leadership<'a> {
 }
 
 /// What an entry's message tells.
-fn form(entry: &Entry<'_>) -> Option<Form> {
+#[inline(always)]
+pub(super) fn form(entry: &Entry<'_>) -> Option<Form> {
     // Only PD's etcd names a logger.
     if entry.logger.is_some() {
         return None;
@@ -226,10 +187,61 @@ fn form(entry: &Entry<'_>) -> Option<Form> {
 }
 
 /// A message that was recognised, and what it says beside the fields.
-struct Form {
+pub(super) struct Form {
     kind: Kind,
     term: Option<u64>,
     other: Option<u64>,
+}
+
+impl Form {
+    /// Whether it can come to one of these kinds: a field tells whether a vote is one.
+    pub(super) fn may_be(&self, wanted: impl Fn(Kind) -> bool) -> bool {
+        wanted(self.kind) || (self.kind == Kind::VoteReceived && wanted(Kind::RefusalReceived))
+    }
+
+    /// With what the fields say; none if they cannot be read.
+    #[inline(always)]
+    pub(super) fn tell<'a>(
+        self,
+        entry: &Entry<'a>,
+        file: &'a str,
+        line: Option<u64>,
+    ) -> Option<Leadership<'a>> {
+        let mut told = Leadership {
+            at: entry.time,
+            kind: self.kind,
+            region_id: None,
+            peer_id: None,
+            term: self.term,
+            from_role: None,
+            other_peer_id: self.other.map(PeerId),
+            from_store: None,
+            to_store: None,
+            member: None,
+            source: entry.source,
+            file,
+            line,
+        };
+        let mut fields = entry.fields();
+        loop {
+            // What stands in nearly every line of the raft layer, in its order.
+            if let Some(role) = fields.next_plain(b" [from_role=") {
+                told.from_role = Some(role);
+            }
+            if let Some(term) = fields.next_number(b" [term=") {
+                told.term = Some(term);
+            }
+            if let Some(id) = fields.next_number(b" [raft_id=") {
+                told.peer_id = Some(PeerId(id));
+            }
+            if let Some(id) = fields.next_number(b" [region_id=") {
+                told.region_id = Some(RegionId(id));
+            }
+            let _ = fields.next_number(b" [thread_id=");
+            let Some((name, value)) = fields.try_next().ok()? else { return Some(told) };
+            told.take(name, value);
+        }
+    }
 }
 
 impl From<Kind> for Form {

@@ -4,7 +4,7 @@
 
 use super::json;
 use super::level::Level;
-use super::text::{self, Text, plain_length, string_end};
+use super::text::{self, Text, plain_end, string_end};
 use super::time::Time;
 
 /// A line that is the beginning of an entry; what follows without a time of its own belongs to it. Borrows from the
@@ -66,48 +66,57 @@ impl<'a> Entry<'a> {
 /// The names and values of an [`Entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields<'a> {
-    rest: &'a [u8],
+    line: &'a [u8],
+    /// Where the next one begins.
+    at: usize,
     is_json: bool,
 }
 
 impl<'a> Fields<'a> {
     /// What was checked before, or is read by [`try_next`](Self::try_next) alone.
-    pub(super) fn new(rest: &'a [u8], is_json: bool) -> Self {
-        Self { rest, is_json }
+    pub(super) fn new(line: &'a [u8], at: usize, is_json: bool) -> Self {
+        Self { line, at, is_json }
     }
 
     /// The value of the next one, if it begins so, as in ` [term=`, and is a plain number: for what is likely to come
-    /// next, because that costs a tenth of [`try_next`](Self::try_next).
-    #[inline]
-    pub(super) fn next_number(&mut self, opening: &[u8]) -> Option<u64> {
-        let (number, rest) = text::leading_number(self.rest.strip_prefix(opening)?)?;
-        self.rest = rest.strip_prefix(b"]").filter(|_| !self.is_json)?;
+    /// next, because that costs a fraction of [`try_next`](Self::try_next).
+    #[inline(always)]
+    pub(super) fn next_number<const N: usize>(&mut self, opening: &[u8; N]) -> Option<u64> {
+        let (number, end) = text::number_at(self.line, self.after(opening)?)?;
+        self.at = (self.line.get(end) == Some(&b']')).then_some(end + 1)?;
         Some(number)
     }
 
     /// The same for a plain text.
-    #[inline]
-    pub(super) fn next_plain(&mut self, opening: &[u8]) -> Option<Text<'a>> {
-        let rest = self.rest.strip_prefix(opening).filter(|_| !self.is_json)?;
-        let (value, rest) = rest.split_at_checked(plain_length(rest, b']'))?;
-        self.rest = rest.strip_prefix(b"]")?;
-        Some(Text::new(value))
+    #[inline(always)]
+    pub(super) fn next_plain<const N: usize>(&mut self, opening: &[u8; N]) -> Option<Text<'a>> {
+        let start = self.after(opening)?;
+        let end = plain_end(self.line, start, b']');
+        self.at = (self.line.get(end) == Some(&b']')).then_some(end + 1)?;
+        self.line.get(start..end).map(Text::new)
+    }
+
+    #[inline(always)]
+    fn after<const N: usize>(&self, opening: &[u8; N]) -> Option<usize> {
+        let begins = self.line.get(self.at..)?.first_chunk() == Some(opening) && !self.is_json;
+        begins.then_some(self.at + N)
     }
 
     /// The next one; none at the end of the line, and an error where something else stands. Says so once.
     #[inline]
     pub(super) fn try_next(&mut self) -> Parsed<Option<(Text<'a>, Text<'a>)>> {
+        let at = std::mem::replace(&mut self.at, self.line.len());
         if self.is_json {
-            return Ok(json::next_field(&mut self.rest));
+            let mut rest = self.line.get(at..).unwrap_or_default();
+            let field = json::next_field(&mut rest);
+            self.at -= rest.len();
+            return Ok(field);
         }
-        let at = after_empty(self.rest, 0);
-        let rest = std::mem::take(&mut self.rest);
-        if at >= rest.len() {
-            return Ok(None);
-        }
-        let (name, value, end) = field(rest, at)?;
-        self.rest = rest.get(end..).unwrap_or_default();
-        Ok(Some((name, value)))
+        let field = next_field(self.line, at)?;
+        Ok(field.map(|(name, value, end)| {
+            self.at = end;
+            (name, value)
+        }))
     }
 }
 
@@ -161,12 +170,11 @@ type Parsed<T> = Result<T, ParseLineError>;
 /// # Errors
 /// What is wrong with it, and at which byte.
 pub fn parse_line(line: &[u8]) -> Parsed<Entry<'_>> {
-    let line = without_end(line);
-    let (entry, at) = head(line)?;
-    let mut at = after_empty(line, at);
-    while at < line.len() {
-        (_, _, at) = field(line, at).map_err(ParseLineError::after_time)?;
-        at = after_empty(line, at);
+    let entry = head(without_end(line))?;
+    let Fields { line, mut at, is_json } = entry.fields;
+    // An object was read to its end.
+    while !is_json && let Some((_, _, end)) = next_field(line, at).map_err(ParseLineError::after_time)? {
+        at = end;
     }
     Ok(entry)
 }
@@ -176,58 +184,68 @@ pub(super) fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The entry of a line without its end, and where its fields begin. Those of a text are not checked yet.
-pub(super) fn head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
-    match line.first() {
-        Some(b'[') => text_head(line),
-        Some(b'{') => Ok((json::parse(line)?, line.len())),
+/// The entry of a line without its end. The fields of a text are not checked yet.
+#[inline(always)]
+pub(super) fn head(line: &[u8]) -> Parsed<Entry<'_>> {
+    match line.first_chunk().and_then(Time::usual) {
+        // What nearly every line begins with.
+        Some(time) => after_time(line, 32, time),
+        None => other_head(line),
+    }
+}
+
+#[cold]
+fn other_head(line: &[u8]) -> Parsed<Entry<'_>> {
+    /// How many bytes a time may take.
+    const LONGEST_TIME: usize = 40;
+
+    match line.split_first() {
+        Some((b'[', rest)) => {
+            let end = rest.iter().take(LONGEST_TIME).position(|byte| *byte == b']');
+            match end.and_then(|end| Some((end, Time::parse(rest.get(..end)?)?))) {
+                Some((end, time)) => after_time(line, end + 2, time),
+                None => Err(ParseLineError::new(1, "a time such as `2026/11/22 02:43:46.081 +00:00`")),
+            }
+        }
+        Some((b'{', _)) => json::parse(line),
         _ => Err(ParseLineError::new(0, "a line begins with `[` and its time, or is a JSON object")),
     }
 }
 
-/// How many bytes a time may take.
-const LONGEST_TIME: usize = 40;
-
-fn text_head(line: &[u8]) -> Parsed<(Entry<'_>, usize)> {
-    let begin = line.get(1..).unwrap_or_default();
-    // Where it ends nearly always, or else looked for.
-    let end = match begin.get(30) {
-        Some(b']') => Some(30),
-        _ => begin.iter().take(LONGEST_TIME).position(|byte| *byte == b']'),
+#[inline(always)]
+fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
+    let usual = || {
+        let (level, at) = match line.get(at..)?.first_chunk()? {
+            b" [INFO]" => (Level::Info, at + 7),
+            b" [WARN]" => (Level::Warn, at + 7),
+            _ => return None,
+        };
+        let (source, at) = item(line, at)?;
+        let (message, at) = item(line, at)?;
+        is_source(source.raw())
+            .then(|| Entry::new(time, level, source, message, Fields::new(line, at, false)))
     };
-    let usual = line.first_chunk().and_then(Time::usual);
-    let time = usual.or_else(|| end.and_then(|end| Time::parse(begin.get(..end)?)));
-    let (Some(end), Some(time)) = (end, time) else {
-        return Err(ParseLineError::new(1, "a time such as `2026/11/22 02:43:46.081 +00:00`"));
-    };
-    after_time(line, end + 2, time).map_err(ParseLineError::after_time)
+    match usual() {
+        Some(entry) => Ok(entry),
+        None => other_after_time(line, at, time).map_err(ParseLineError::after_time),
+    }
 }
 
-fn after_time(line: &[u8], at: usize, time: Time) -> Parsed<(Entry<'_>, usize)> {
-    let (level, at) = match line.get(at..).and_then(<[u8]>::first_chunk) {
-        // What nearly every line has.
-        Some(b" [INFO]") => (Level::Info, at + 7),
-        Some(b" [WARN]") => (Level::Warn, at + 7),
-        _ => level(line, at)?,
+#[cold]
+fn other_after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
+    let next = |at| item(line, at).ok_or_else(|| wrong_item(line, at));
+    let (name, end) = next(at)?;
+    let Some(level) = Level::read(name.raw()) else {
+        return Err(ParseLineError::new(at + 2, "a level such as `INFO`"));
     };
-    let (source, at) = item(line, at)?;
-    let (message, at) = item(line, at)?;
-    let mut entry = Entry::new(time, level, source, message, Fields::new(&[], false));
-    let mut at = at;
+    let (mut source, at) = next(end)?;
+    let (mut message, mut at) = next(at)?;
+    let mut logger = None;
     if !is_source(&source.bytes()) && is_source(&message.bytes()) {
-        (entry.logger, entry.source) = (Some(source), message);
-        (entry.message, at) = item(line, at)?;
+        (logger, source) = (Some(source), message);
+        (message, at) = next(at)?;
     }
-    entry.fields = Fields::new(line.get(at..).unwrap_or_default(), false);
-    Ok((entry, at))
-}
-
-fn level(line: &[u8], at: usize) -> Parsed<(Level, usize)> {
-    let (name, at) = item(line, at)?;
-    match Level::read(name.raw()) {
-        Some(level) => Ok((level, at)),
-        None => Err(ParseLineError::new(at - 1 - name.raw().len(), "a level such as `INFO`")),
-    }
+    Ok(Entry { logger, ..Entry::new(time, level, source, message, Fields::new(line, at, false)) })
 }
 
 /// `raft.rs:1271` or `<unknown>`.
@@ -239,55 +257,82 @@ fn is_source(text: &[u8]) -> bool {
 }
 
 /// ` [text]`
-#[inline]
-fn item(line: &[u8], at: usize) -> Parsed<(Text<'_>, usize)> {
-    let (text, at) = text(line, opened(line, at)?, b']')?;
-    Ok((text, at))
+#[inline(always)]
+fn item(line: &[u8], at: usize) -> Option<(Text<'_>, usize)> {
+    text(line, opened(line, at)?, b']')
 }
 
-/// ` [name=value]`
-#[inline]
-fn field(line: &[u8], at: usize) -> Parsed<(Text<'_>, Text<'_>, usize)> {
-    let (name, at) = text(line, opened(line, at)?, b'=')?;
-    let (value, at) = text(line, at, b']')?;
-    Ok((name, value, at))
+/// The field at or behind ` []`, which PD writes for an error that is none, and where it ends; none at the end.
+#[inline(always)]
+fn next_field(line: &[u8], at: usize) -> Parsed<Option<(Text<'_>, Text<'_>, usize)>> {
+    match field(line, at) {
+        Some(field) => Ok(Some(field)),
+        None if at >= line.len() => Ok(None),
+        None => other_field(line, at),
+    }
 }
 
-/// PD writes ` []` for an error that is none.
-#[inline]
-fn after_empty(line: &[u8], mut at: usize) -> usize {
+#[cold]
+fn other_field(line: &[u8], mut at: usize) -> Parsed<Option<(Text<'_>, Text<'_>, usize)>> {
     while line.get(at..at + 3) == Some(b" []") {
         at += 3;
     }
-    at
+    match field(line, at) {
+        None if at < line.len() => Err(wrong_field(line, at)),
+        field => Ok(field),
+    }
 }
 
-#[inline]
-fn opened(line: &[u8], at: usize) -> Parsed<usize> {
-    match line.get(at..at + 2) {
-        Some(b" [") => Ok(at + 2),
-        _ => Err(ParseLineError::new(at.min(line.len()), "` [`")),
-    }
+/// ` [name=value]`
+#[inline(always)]
+fn field(line: &[u8], at: usize) -> Option<(Text<'_>, Text<'_>, usize)> {
+    let (name, at) = text(line, opened(line, at)?, b'=')?;
+    let (value, at) = text(line, at, b']')?;
+    Some((name, value, at))
+}
+
+#[inline(always)]
+fn opened(line: &[u8], at: usize) -> Option<usize> {
+    (line.get(at..)?.first_chunk() == Some(b" [")).then_some(at + 2)
 }
 
 /// A plain or quoted text that ends before `stop`, and where it goes on behind that.
-#[inline]
-fn text(line: &[u8], start: usize, stop: u8) -> Parsed<(Text<'_>, usize)> {
-    let wrong = |at, what| Err(ParseLineError::new(at, what));
-    let rest = line.get(start..).unwrap_or_default();
-    let end = if rest.first() == Some(&b'"') {
-        match string_end(line, start) {
-            Ok(end) => end,
-            Err(at) => return wrong(at, "a JSON string that ends"),
-        }
-    } else {
-        start + plain_length(rest, stop)
+#[inline(always)]
+fn text(line: &[u8], start: usize, stop: u8) -> Option<(Text<'_>, usize)> {
+    let end = match line.get(start)? {
+        b'"' => string_end(line, start).ok()?,
+        _ => plain_end(line, start, stop),
     };
-    match line.get(end) {
-        Some(byte) if *byte == stop => Ok((Text::new(line.get(start..end).unwrap_or_default()), end + 1)),
-        _ if stop == b'=' => wrong(end, "`=` after a name"),
-        _ => wrong(end, "`]`"),
+    if *line.get(end)? == stop { Some((Text::new(line.get(start..end)?), end + 1)) } else { None }
+}
+
+/// Why there is no [`item`].
+fn wrong_item(line: &[u8], at: usize) -> ParseLineError {
+    match opened(line, at) {
+        None => ParseLineError::new(at.min(line.len()), "` [`"),
+        Some(start) => wrong_text(line, start, b']'),
     }
+}
+
+/// Why there is no [`field`].
+fn wrong_field(line: &[u8], at: usize) -> ParseLineError {
+    match opened(line, at).and_then(|start| text(line, start, b'=')) {
+        Some((_, at)) => wrong_text(line, at, b']'),
+        None if opened(line, at).is_none() => wrong_item(line, at),
+        None => wrong_text(line, at + 2, b'='),
+    }
+}
+
+/// Why there is no [`text`].
+fn wrong_text(line: &[u8], start: usize, stop: u8) -> ParseLineError {
+    let end = match line.get(start) {
+        Some(b'"') => match string_end(line, start) {
+            Ok(end) => end,
+            Err(at) => return ParseLineError::new(at, "a JSON string that ends"),
+        },
+        _ => plain_end(line, start, stop),
+    };
+    ParseLineError::new(end, if stop == b'=' { "`=` after a name" } else { "`]`" })
 }
 
 #[cfg(test)]

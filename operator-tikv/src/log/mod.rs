@@ -4,6 +4,7 @@
 //! shown, and the rest is read all the same.
 
 mod time;
+mod marks;
 mod text;
 mod level;
 mod line;

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::blocks::lines;
 use super::files::Input;
 use super::filter::Filter;
-use super::leadership::{Leadership, entry_and_leadership, leadership_of, may_tell};
+use super::leadership::{Leadership, form, leadership_of, may_tell};
 use super::level::Level;
-use super::line::{ParseLineError, parse_line};
+use super::line::{ParseLineError, head, parse_line, without_end};
 use super::pieces::{self, Piece, Plan};
 use super::window::window_start;
 
@@ -86,7 +86,10 @@ impl Scan {
             for (index, line) in found {
                 let line = piece.lines.get(line).unwrap_or_default();
                 let number = piece.number.map(|number| number + index);
-                if let Some((entry, change)) = entry_and_leadership(line, &name, number)
+                if let Ok(entry) = head(without_end(line))
+                    && let Some(form) = form(&entry)
+                    && form.may_be(|kind| self.takes(kind))
+                    && let Some(change) = form.tell(&entry, &name, number)
                     && self.takes(change.kind)
                     && self.filter.takes(&entry)
                 {

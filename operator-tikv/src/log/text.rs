@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::{Serialize, Serializer};
+
+use super::marks::{Sixteen, first};
+
 /// A text as it stands in a line, with its quotes if it has any. Borrows from the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Text<'a>(&'a [u8]);
@@ -38,6 +42,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Whether it says just this.
+    pub fn is(self, text: &str) -> bool {
+        *self.bytes() == *text.as_bytes()
+    }
+
     /// The number that it is, if it is one that fits.
     pub fn number(self) -> Option<u64> {
         number(self.inner())
@@ -56,6 +65,13 @@ impl<'a> Text<'a> {
     }
 }
 
+/// What it [says](Text::text).
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
 /// A decimal number and nothing else.
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
@@ -67,87 +83,52 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The number that a text begins with, if it does and the number has at most 18 digits, and what follows.
-#[inline]
-pub(super) fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut number, mut rest) = (0_u64, text);
-    while let Some((byte @ b'0'..=b'9', more)) = rest.split_first() {
+/// The number that stands there, if one does and it has at most 18 digits, and where it ends.
+#[inline(always)]
+pub(super) fn number_at(line: &[u8], start: usize) -> Option<(u64, usize)> {
+    let (mut number, mut at) = (0_u64, start);
+    while let Some(byte @ b'0'..=b'9') = line.get(at) {
         number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-        rest = more;
+        at += 1;
     }
-    (1..=18).contains(&(text.len() - rest.len())).then_some((number, rest))
+    (1..=18).contains(&(at - start)).then_some((number, at))
 }
 
-/// How far a plain text goes at most: up to a bracket, a quote, a control character or `stop`.
-#[inline]
-pub(super) fn plain_length(text: &[u8], stop: u8) -> usize {
-    let marks = |word: u64| {
-        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-        equal(word, b'[') | equal(word, b']') | equal(word, b'"') | equal(word, stop) | control
-    };
-    first_mark(text, marks)
+/// Where a plain text that begins at `start` ends at the latest: at a bracket, a quote, a control character or `stop`.
+#[inline(always)]
+pub(super) fn plain_end(line: &[u8], start: usize, stop: u8) -> usize {
+    first(line, start, |some| {
+        some.are(stop) | some.are(b']') | some.are(b'[') | some.are(b'"') | some.at_most(b' ' - 1)
+    })
 }
 
 /// Whether a text is printable ASCII without anything that JSON escapes.
 #[inline]
 pub(super) fn is_literal(text: &[u8]) -> bool {
-    let marks = |word: u64| {
-        let control = word.wrapping_sub(ONES * u64::from(b' '));
-        equal(word, b'"') | equal(word, b'\\') | equal(word, 0x7F) | control | word
-    };
-    first_mark(text, marks) == text.len()
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-
-/// Marks the bytes of a word that are this one, in their highest bit. Others are marked only above one that is right,
-/// due to what that borrowed; what the other bits say means nothing.
-#[inline]
-fn equal(word: u64, byte: u8) -> u64 {
-    let zero_there = word ^ (ONES * u64::from(byte));
-    zero_there.wrapping_sub(ONES) & !zero_there
-}
-
-/// The first byte that `marks` marks in its word, or the text's length. Texts are short: to guess how short costs more
-/// than to look at eight bytes at once.
-#[inline]
-fn first_mark(text: &[u8], marks: impl Fn(u64) -> u64) -> usize {
-    const HIGH: u64 = ONES << 7;
-    let place = |marked: u64| (marked & HIGH).trailing_zeros() as usize / 8;
-    let mut length = 0;
-    while let Some(eight) = text.get(length..).and_then(<[u8]>::first_chunk) {
-        let found = marks(u64::from_le_bytes(*eight));
-        if found & HIGH != 0 {
-            return length + place(found);
-        }
-        length += 8;
-    }
-    if length == text.len() {
-        return length;
-    }
-    // The last eight bytes again, if there are as many: nothing is found in those that were looked at.
-    match text.last_chunk() {
-        Some(eight) => (text.len() - 8 + place(marks(u64::from_le_bytes(*eight)))).min(text.len()),
-        None => {
-            let mut last = [b' '; 8];
-            last.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-            place(marks(u64::from_le_bytes(last))).min(text.len())
-        }
-    }
+    let escaped =
+        |some: Sixteen| some.are(b'"') | some.are(b'\\') | some.at_most(b' ' - 1) | some.at_least(0x7F);
+    first(text, 0, escaped) == text.len()
 }
 
 /// Where the JSON string that begins at `start` ends: behind its closing quote, or else where it is wrong.
-#[inline]
+#[inline(always)]
 pub(super) fn string_end(line: &[u8], start: usize) -> Result<usize, usize> {
-    let mut at = start + 1;
+    let at = first(line, start + 1, |some| some.are(b'"') | some.are(b'\\'));
+    match line.get(at) {
+        Some(b'"') => Ok(at + 1),
+        _ => escaped_string_end(line, at),
+    }
+}
+
+/// The same, from its first backslash on.
+fn escaped_string_end(line: &[u8], mut at: usize) -> Result<usize, usize> {
     loop {
-        let rest = line.get(at..).unwrap_or_default();
-        let found = first_mark(rest, |word| equal(word, b'"') | equal(word, b'\\'));
-        match rest.get(found) {
+        match line.get(at) {
             None => return Err(line.len()),
-            Some(b'"') => return Ok(at + found + 1),
+            Some(b'"') => return Ok(at + 1),
             Some(_) => {
-                at += found + escape_length(rest.get(found + 1..).unwrap_or_default()).ok_or(at + found)?
+                let next = at + escape_length(line.get(at + 1..).unwrap_or_default()).ok_or(at)?;
+                at = first(line, next, |some| some.are(b'"') | some.are(b'\\'));
             }
         }
     }
@@ -266,7 +247,7 @@ mod tests {
                     for stop in [b']', b'='] {
                         let ends = end < b' ' || matches!(end, b'[' | b']' | b'"') || end == stop;
                         let expected = if ends { at } else { length };
-                        assert_eq!(plain_length(&text, stop), expected, "{end} at {at} among {other}");
+                        assert_eq!(plain_end(&text, 0, stop), expected, "{end} at {at} among {other}");
                     }
                 }
             }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use wide::u8x32;
 
 /// A date, a time of day and a zone, each in its range.
 ///
@@ -42,17 +43,15 @@ impl Time {
     /// for [`parse`](Self::parse).
     #[inline]
     pub(super) fn usual(line: &[u8; 32]) -> Option<Self> {
-        const SHAPE: &[u8; 32] = b"[0000/00/00 00:00:00.000 +00:00]";
-        const MOST: &[u8; 32] =
-            b"\0\x09\x09\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\x09\0\0\0\0\0\0\0\0";
-        let mut digits = *line;
-        digits.iter_mut().zip(SHAPE).for_each(|(digit, shape)| *digit = digit.wrapping_sub(*shape));
-        let wrong = digits.iter().zip(MOST).fold(0, |wrong, (digit, most)| wrong | u8::from(digit > most));
-        if wrong != 0 {
+        const SHAPE: [u8; 32] = *b"[0000/00/00 00:00:00.000 +00:00]";
+        const MOST: [u8; 32] =
+            *b"\0\x09\x09\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\0\x09\x09\x09\0\0\0\0\0\0\0\0";
+        let digits = u8x32::new(*line) - u8x32::new(SHAPE);
+        if digits.max(u8x32::new(MOST)) != u8x32::new(MOST) {
             return None;
         }
         let [_, y0, y1, y2, y3, _, mo0, mo1, _, d0, d1, _, h0, h1, _, m0, m1, _, s0, s1, _, f0, f1, f2, ..] =
-            digits;
+            digits.to_array();
         let two = |tens: u8, units: u8| tens * 10 + units;
         let year = u16::from(two(y0, y1)) * 100 + u16::from(two(y2, y3));
         let nanos = (u32::from(two(f0, f1)) * 10 + u32::from(f2)) * 1_000_000;
@@ -63,7 +62,10 @@ impl Time {
 
     /// If each part is in its range.
     fn checked(self) -> Option<Self> {
-        let valid = (1..=days(self.year, self.month)?).contains(&self.day)
+        let valid = self.day > 0
+            && (1..=12).contains(&self.month)
+            // Every month has these, and to know more of it takes longer.
+            && (self.day <= 28 || self.day <= days(self.year, self.month))
             && self.hour < 24
             && self.minute < 60
             && (self.second < 60 || (self.second == 60 && self.minute == 59));
@@ -175,13 +177,12 @@ fn zone_of(text: &[u8]) -> Option<i16> {
     (hours < 24 && minutes < 60).then_some(if sign == b'-' { -offset } else { offset })
 }
 
-fn days(year: u16, month: u8) -> Option<u8> {
+fn days(year: u16, month: u8) -> u8 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),
-        4 | 6 | 9 | 11 => Some(30),
-        2 => Some(if leap { 29 } else { 28 }),
-        _ => None,
+        2 => 28 + u8::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 

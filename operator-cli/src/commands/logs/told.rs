@@ -87,7 +87,7 @@ impl Told {
             }
         }
         if let Some(role) = &change.from_role {
-            text += &format!("  was {}", escaped(role));
+            text += &format!("  was {}", escaped(&role.text()));
         }
         if let Some(other) = change.other_peer_id {
             text += &format!("  {} {other}", preposition(change.kind));
@@ -95,7 +95,7 @@ impl Told {
         if let (Some(from), Some(to)) = (change.from_store, change.to_store) {
             text += &format!("  from store {from} to {to}");
         }
-        text += &format!("  {}  {}", escaped(&change.source), escaped(change.file));
+        text += &format!("  {}  {}", escaped(&change.source.text()), escaped(change.file));
         if let Some(line) = change.line {
             text += &format!(":{line}");
         }
@@ -192,7 +192,8 @@ fn preposition(kind: Kind) -> &'static str {
 }
 
 fn tone(change: &Leadership<'_>) -> Tone {
-    let stepped_down = change.kind == Kind::BecameFollower && change.from_role.as_deref() == Some("Leader");
+    let stepped_down =
+        change.kind == Kind::BecameFollower && change.from_role.is_some_and(|role| role.is("Leader"));
     match change.kind {
         Kind::BecameLeader | Kind::PdLeaderElected | Kind::PdLeaderReady => Tone::Good,
         Kind::QuorumLost | Kind::LeaderMissing | Kind::PdLeaderResigned => Tone::Bad,

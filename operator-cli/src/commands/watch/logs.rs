@@ -166,7 +166,7 @@ fn message(change: &Leadership<'_>) -> Option<String> {
     let term = change.term.map(|term| format!(" at term {term}")).unwrap_or_default();
     let what = match change.kind {
         Kind::BecameLeader => format!("{peer} became leader{term}"),
-        Kind::BecameFollower if change.from_role.as_deref() == Some("Leader") => {
+        Kind::BecameFollower if change.from_role.is_some_and(|role| role.is("Leader")) => {
             format!("{peer} leads no more{term}")
         }
         Kind::QuorumLost => format!("{peer} leads no more: too few of the others answer"),

@@ -141,7 +141,7 @@ fn every_form_stands_in_the_docs() {
 #[test]
 fn what_a_line_says_of_others_is_kept() {
     let form = |kind| told(FORMS.iter().find(|(_, listed)| *listed == kind).unwrap().0).unwrap();
-    assert_eq!(form(Kind::BecameFollower).from_role.as_deref(), Some("Leader"));
+    assert_eq!(form(Kind::BecameFollower).from_role.map(|role| role.text()), Some("Leader".into()));
     assert_eq!(form(Kind::TransferStarted).other_peer_id, Some(PeerId(14)));
     assert_eq!(form(Kind::TransferReceived).other_peer_id, Some(PeerId(7)));
     assert_eq!(form(Kind::VoteIgnored).other_peer_id, Some(PeerId(189)));

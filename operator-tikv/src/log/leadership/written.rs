@@ -1,7 +1,7 @@
 //! A change as JSON, written by hand: a log holds hundreds of thousands of them, each a line of its own.
 
 use super::Leadership;
-use crate::log::text::is_literal;
+use crate::log::text::{Text, is_literal};
 
 impl Leadership<'_> {
     /// Appends the JSON that serde makes of it, in a fraction of the time. Whether all of that is printable ASCII, so
@@ -20,7 +20,7 @@ impl Leadership<'_> {
         number_or_null(self.term, out);
         out.extend_from_slice(b",\"from_role\":");
         match &self.from_role {
-            Some(role) => plain &= string(role, out),
+            Some(role) => plain &= text(*role, out),
             None => out.extend_from_slice(b"null"),
         }
         let others = [
@@ -39,7 +39,7 @@ impl Leadership<'_> {
             plain &= string(member, out);
         }
         out.extend_from_slice(b",\"source\":");
-        plain &= string(&self.source, out);
+        plain &= text(self.source, out);
         out.extend_from_slice(b",\"file\":");
         plain &= string(self.file, out);
         out.extend_from_slice(b",\"line\":");
@@ -83,15 +83,26 @@ fn eight_digits(number: u64) -> u64 {
     tens | ((twos - tens * 10) << 8)
 }
 
+/// Whether it is printable ASCII, as [`string`].
+#[inline(always)]
+fn text(text: Text<'_>, out: &mut Vec<u8>) -> bool {
+    let raw = text.raw();
+    if is_literal(raw) { quoted(raw, out) } else { string(&text.text(), out) }
+}
+
 /// Whether it is printable ASCII.
 fn string(text: &str, out: &mut Vec<u8>) -> bool {
     if is_literal(text.as_bytes()) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-        return true;
+        return quoted(text.as_bytes(), out);
     }
     // Writing a text to memory does not fail.
     let _ = serde_json::to_writer(out, text);
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn quoted(literal: &[u8], out: &mut Vec<u8>) -> bool {
+    out.push(b'"');
+    out.extend_from_slice(literal);
+    out.push(b'"');
+    true
 }
