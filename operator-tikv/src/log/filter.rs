@@ -29,6 +29,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether an entry is wanted.
+    #[inline]
     pub fn takes(&self, entry: &Entry<'_>) -> bool {
         let has = |wanted: Option<u64>, is_name: fn(&[u8]) -> bool| {
             wanted.is_none_or(|wanted| {

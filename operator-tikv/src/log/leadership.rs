@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, RegionId, StoreId};
 use serde::Serialize;
 
-use super::line::{Entry, head, without_end};
+use super::line::{Entry, Fields, head, without_end};
+use super::marks::first;
 use super::text::{Text, number};
 use super::time::Time;
 
@@ -68,67 +69,68 @@ impl Leadership<'_> {
 /// Whether a line can tell of leadership, by a look at where its source and its message stand, which costs nothing
 /// beside finding the line's end. A line that looks unlike others is not refused. `votes`: see
 /// [`is_vote`](Kind::is_vote).
-#[inline]
+#[inline(always)]
 pub fn may_tell(line: &[u8], votes: bool) -> bool {
+    const OPEN: u64 = u64::from_le_bytes(*b"] [\0\0\0\0\0");
+    const CLOSE: u64 = b']' as u64;
+
+    // `] [INFO] [raft.rs:1271`: a level has four letters or five.
+    let usual = line.get(31..).and_then(|rest| {
+        let (level, rest) = rest.split_first_chunk()?;
+        let level = u64::from_le_bytes(*level);
+        let rest = match level >> 56 {
+            CLOSE => rest.strip_prefix(b" [")?,
+            _ => rest.strip_prefix(b"] [")?,
+        };
+        let (source, rest) = rest.split_first_chunk()?;
+        (level & 0xFF_FFFF == OPEN).then_some((u64::from_le_bytes(*source), rest))
+    });
+    match usual {
+        Some((source, rest)) => may_come_from(source, rest, votes),
+        None => matches!(line.first(), Some(b'[' | b'{')),
+    }
+}
+
+/// By the first eight bytes of the source, and what follows them.
+#[inline(always)]
+fn may_come_from(source: u64, rest: &[u8], votes: bool) -> bool {
     const RAFT: u64 = u64::from_le_bytes(*b"raft.rs:");
     const PEER: u64 = u64::from_le_bytes(*b"peer.rs:");
     const SERVER: u64 = u64::from_le_bytes(*b"server.g");
     const REGION: u64 = u64::from_le_bytes(*b"region.g");
     const UNKNOWN: u64 = u64::from_le_bytes(*b"<unknown");
+    const QUOTE: u64 = b'"' as u64;
 
-    let Some((source, at)) = source_word(line) else { return matches!(line.first(), Some(b'[' | b'{')) };
     match source {
-        RAFT => message_after(line, at).is_some_and(|message| may_be_raft(message, votes)),
-        PEER => message_after(line, at).is_some_and(may_be_peer),
+        RAFT => may_be_raft(rest, votes),
+        PEER => may_be_peer(rest),
         // Some of these are kilobytes long, and all of them are rare.
-        UNKNOWN => {
-            message_after(line, at).is_some_and(|message| may_be_raft(message, votes) || may_be_peer(message))
-        }
+        UNKNOWN => may_be_raft(rest, votes) || may_be_peer(rest),
         SERVER | REGION => true,
-        _ => source.to_le_bytes().first() == Some(&b'"'),
-    }
-}
-
-/// The first eight bytes of the source and where they end, in a line that looks like others.
-#[inline]
-fn source_word(line: &[u8]) -> Option<(u64, usize)> {
-    const OPEN: u64 = u64::from_le_bytes(*b"] [\0\0\0\0\0");
-    const CLOSE: u64 = u64::from_le_bytes(*b"\0\0\0\0\0\0\0]");
-    let part: &[u8; 19] = line.get(31..)?.first_chunk()?;
-    let [shape @ .., b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10] = *part;
-    let shape = u64::from_le_bytes(shape);
-    if shape & 0xFF_FFFF != OPEN {
-        return None;
-    }
-    // A level has four letters or five.
-    if shape >> 56 == CLOSE >> 56 && [b0, b1] == *b" [" {
-        Some((u64::from_le_bytes([b2, b3, b4, b5, b6, b7, b8, b9]), 49))
-    } else if [b0, b1, b2] == *b"] [" {
-        Some((u64::from_le_bytes([b3, b4, b5, b6, b7, b8, b9, b10]), 50))
-    } else {
-        None
+        _ => source & 0xFF == QUOTE,
     }
 }
 
 /// The message, without its quote, behind the rest of the source: `1271] ["`.
-#[inline]
-fn message_after(line: &[u8], at: usize) -> Option<&[u8]> {
-    let rest = line.get(at..)?;
-    let end = rest.iter().position(|byte| *byte == b']')?;
-    let message = rest.get(end..)?.strip_prefix(b"] [")?;
-    Some(message.strip_prefix(b"\"").unwrap_or(message))
+#[inline(always)]
+fn message_after(rest: &[u8]) -> &[u8] {
+    let end = first(rest, 0, |some| some.are(b']'));
+    let message = rest.get(end + 3..).unwrap_or_default();
+    message.strip_prefix(b"\"").unwrap_or(message)
 }
 
-fn may_be_raft(message: &[u8], votes: bool) -> bool {
-    match message.first_chunk() {
+#[inline(never)]
+fn may_be_raft(rest: &[u8], votes: bool) -> bool {
+    match message_after(rest).first_chunk() {
         Some(b"be" | b"st" | b"[t") => true,
         Some(b"br" | b"re" | b"[l") => votes,
         _ => false,
     }
 }
 
-fn may_be_peer(message: &[u8]) -> bool {
-    message.starts_with(b"leader missing")
+#[inline(never)]
+fn may_be_peer(rest: &[u8]) -> bool {
+    message_after(rest).starts_with(b"leader missing")
 }
 
 /// What a line tells of leadership, if it does. `file` and `number` are passed on.
@@ -139,10 +141,35 @@ pub fn leadership_of_line<'a>(line: &'a [u8], file: &'a str, number: Option<u64>
 
 /// What an entry tells of leadership, if it does. `file` and `number` are passed on.
 pub fn leadership_of<'a>(entry: &Entry<'a>, file: &'a str, number: Option<u64>) -> Option<Leadership<'a>> {
-    form(entry)?.tell(entry, file, number)
+    let mut told = form(entry)?.begin(entry, file, number);
+    told.read(entry.fields())?;
+    Some(told)
 }
 
 impl<'a> Leadership<'a> {
+    /// Adds what the fields say; none if they cannot be read.
+    #[inline(always)]
+    pub(super) fn read(&mut self, mut fields: Fields<'a>) -> Option<()> {
+        loop {
+            // What stands in nearly every line of the raft layer, in its order.
+            if let Some(role) = fields.next_plain(b" [from_role=") {
+                self.from_role = Some(role);
+            }
+            if let Some(term) = fields.next_number(b" [term=") {
+                self.term = Some(term);
+            }
+            if let Some(id) = fields.next_number(b" [raft_id=") {
+                self.peer_id = Some(PeerId(id));
+            }
+            if let Some(id) = fields.next_number(b" [region_id=") {
+                self.region_id = Some(RegionId(id));
+            }
+            let _ = fields.next_number(b" [thread_id=");
+            let Some((name, value)) = fields.try_next().ok()? else { return Some(()) };
+            self.take(name, value);
+        }
+    }
+
     /// What a field says.
     fn take(&mut self, name: Text<'a>, value: Text<'a>) {
         let is_report = self.kind == Kind::LeaderReported;
@@ -199,15 +226,10 @@ impl Form {
         wanted(self.kind) || (self.kind == Kind::VoteReceived && wanted(Kind::RefusalReceived))
     }
 
-    /// With what the fields say; none if they cannot be read.
+    /// With what stands before the fields.
     #[inline(always)]
-    pub(super) fn tell<'a>(
-        self,
-        entry: &Entry<'a>,
-        file: &'a str,
-        line: Option<u64>,
-    ) -> Option<Leadership<'a>> {
-        let mut told = Leadership {
+    pub(super) fn begin<'a>(self, entry: &Entry<'a>, file: &'a str, line: Option<u64>) -> Leadership<'a> {
+        Leadership {
             at: entry.time,
             kind: self.kind,
             region_id: None,
@@ -221,25 +243,6 @@ impl Form {
             source: entry.source,
             file,
             line,
-        };
-        let mut fields = entry.fields();
-        loop {
-            // What stands in nearly every line of the raft layer, in its order.
-            if let Some(role) = fields.next_plain(b" [from_role=") {
-                told.from_role = Some(role);
-            }
-            if let Some(term) = fields.next_number(b" [term=") {
-                told.term = Some(term);
-            }
-            if let Some(id) = fields.next_number(b" [raft_id=") {
-                told.peer_id = Some(PeerId(id));
-            }
-            if let Some(id) = fields.next_number(b" [region_id=") {
-                told.region_id = Some(RegionId(id));
-            }
-            let _ = fields.next_number(b" [thread_id=");
-            let Some((name, value)) = fields.try_next().ok()? else { return Some(told) };
-            told.take(name, value);
         }
     }
 }

@@ -48,11 +48,20 @@ impl<'a> Entry<'a> {
     /// Appends the line as TiKV writes it, without an end of line: what is parsed from it says the same.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("[{}] [{}]", self.time, self.level).as_bytes());
-        for text in self.logger.into_iter().chain([self.source, self.message]) {
+        for text in self.logger.into_iter().chain([self.source]) {
             out.extend_from_slice(b" [");
             text::write(&text.bytes(), out);
             out.push(b']');
         }
+        out.extend_from_slice(b" [");
+        let message = self.message.bytes();
+        if self.logger.is_none() && !is_source(&self.source.bytes()) && is_source(&message) {
+            // With quotes, or it would be read as the source.
+            text::write_quoted(&message, out);
+        } else {
+            text::write(&message, out);
+        }
+        out.push(b']');
         for (name, value) in self.fields() {
             out.extend_from_slice(b" [");
             text::write(&name.bytes(), out);
@@ -241,7 +250,8 @@ fn other_after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
     let (mut source, at) = next(end)?;
     let (mut message, mut at) = next(at)?;
     let mut logger = None;
-    if !is_source(&source.bytes()) && is_source(&message.bytes()) {
+    // Nobody writes a source with quotes: what has some is a message that ends as one does.
+    if !is_source(&source.bytes()) && is_source(message.raw()) && text::is_plain(message.raw()) {
         (logger, source) = (Some(source), message);
         (message, at) = next(at)?;
     }

@@ -86,10 +86,12 @@ impl Scan {
             for (index, line) in found {
                 let line = piece.lines.get(line).unwrap_or_default();
                 let number = piece.number.map(|number| number + index);
-                if let Ok(entry) = head(without_end(line))
-                    && let Some(form) = form(&entry)
-                    && form.may_be(|kind| self.takes(kind))
-                    && let Some(change) = form.tell(&entry, &name, number)
+                let Ok(entry) = head(without_end(line)) else { continue };
+                let Some(form) = form(&entry).filter(|form| form.may_be(|kind| self.takes(kind))) else {
+                    continue;
+                };
+                let mut change = form.begin(&entry, &name, number);
+                if change.read(entry.fields()).is_some()
                     && self.takes(change.kind)
                     && self.filter.takes(&entry)
                 {
@@ -220,6 +222,7 @@ impl Stats {
     /// Of some lines; the numbers of the examples count from 0.
     fn of(block: &[u8], file: &str, filter: &Filter) -> Self {
         let mut stats = Self { bytes: block.len() as u64, ..Self::default() };
+        let mut levels = Level::ALL.map(|level| (level, 0));
         for line in lines(block) {
             let number = Some(stats.lines);
             stats.lines += 1;
@@ -234,7 +237,9 @@ impl Stats {
             if !filter.takes(&entry) {
                 continue;
             }
-            *stats.levels.entry(entry.level).or_default() += 1;
+            if let Some((_, count)) = levels.get_mut(entry.level as usize) {
+                *count += 1;
+            }
             let Some(change) = leadership_of(&entry, file, None) else { continue };
             *stats.leadership.entry(change.kind).or_default() += 1;
             if let (Kind::BecameLeader, Some(region)) = (change.kind, change.region_id) {
@@ -243,6 +248,7 @@ impl Stats {
                 *stats.leaders_by_minute.entry(minute).or_default() += 1;
             }
         }
+        stats.levels = levels.into_iter().filter(|(_, count)| *count > 0).collect();
         stats
     }
 

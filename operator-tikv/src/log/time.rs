@@ -7,6 +7,8 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use wide::u8x32;
 
+use super::text::eight_digits;
+
 /// A date, a time of day and a zone, each in its range.
 ///
 /// The 60th second of a minute is a leap second, and stays one in [`utc`](Self::utc).
@@ -114,12 +116,14 @@ impl Time {
         if self.offset_minutes != 0 || !self.nanos.is_multiple_of(1_000_000) || self.nanos == 0 {
             return None;
         }
-        let millis = self.nanos / 1_000_000;
-        let [y0, y1] = digits((self.year / 100) as u8);
-        let [y2, y3] = digits((self.year % 100) as u8);
-        let [[mo0, mo1], [d0, d1]] = [self.month, self.day].map(digits);
-        let [[h0, h1], [m0, m1], [s0, s1]] = [self.hour, self.minute, self.second].map(digits);
-        let ([f0, f1], f2) = (digits((millis / 10) as u8), b'0' + (millis % 10) as u8);
+        let millis = u64::from(self.nanos / 1_000_000);
+        let [year, month, day] = [self.year, self.month.into(), self.day.into()].map(u64::from);
+        let [hour, minute, second] = [self.hour, self.minute, self.second].map(u64::from);
+        let date = eight_digits(year * 10_000 + month * 100 + day).to_le_bytes();
+        let [y0, y1, y2, y3, mo0, mo1, d0, d1] = date;
+        let time = hour * 1_000_000 + minute * 10_000 + second * 100 + millis / 10;
+        let [h0, h1, m0, m1, s0, s1, f0, f1] = eight_digits(time).to_le_bytes();
+        let f2 = b'0' + (millis % 10) as u8;
         Some([
             y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'.', f0,
             f1, f2, b'Z',
@@ -139,11 +143,6 @@ impl Serialize for Time {
             _ => serializer.serialize_str(&self.uncommon_rfc3339()),
         }
     }
-}
-
-/// Of a number below 100.
-fn digits(number: u8) -> [u8; 2] {
-    [b'0' + number / 10, b'0' + number % 10]
 }
 
 fn two(tens: u8, units: u8) -> Option<u8> {

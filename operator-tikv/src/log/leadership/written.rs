@@ -1,7 +1,7 @@
 //! A change as JSON, written by hand: a log holds hundreds of thousands of them, each a line of its own.
 
 use super::Leadership;
-use crate::log::text::{Text, is_literal};
+use crate::log::text::{Text, ZEROS, eight_digits, is_literal};
 
 impl Leadership<'_> {
     /// Appends the JSON that serde makes of it, in a fraction of the time. Whether all of that is printable ASCII, so
@@ -58,29 +58,22 @@ fn number_or_null(number: Option<u64>, out: &mut Vec<u8>) {
 
 fn write_number(number: u64, out: &mut Vec<u8>) {
     const END: u64 = 100_000_000;
+    // As terms are.
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
     if number >= END {
         write_number(number / END, out);
-        let digits = eight_digits(number % END) | ZEROS;
+        let digits = eight_digits(number % END);
         return out.extend_from_slice(&digits.to_le_bytes());
     }
     // Eight bytes are always written, because that needs no call, and those that are too many taken back. The highest
     // byte is the last digit, which stays.
     let digits = eight_digits(number);
-    let leading = (digits | 1 << 63).trailing_zeros() / 8;
+    let leading = ((digits ^ ZEROS) | 1 << 63).trailing_zeros() / 8;
     let end = out.len() + 8 - leading as usize;
-    out.extend_from_slice(&((digits | ZEROS) >> (leading * 8)).to_le_bytes());
+    out.extend_from_slice(&(digits >> (leading * 8)).to_le_bytes());
     out.truncate(end);
-}
-
-const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
-
-/// The digits of a number below 10^8, the first one in the lowest byte: all of them together, by halves.
-fn eight_digits(number: u64) -> u64 {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
-    let twos = hundreds | ((fours - hundreds * 100) << 16);
-    let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
-    tens | ((twos - tens * 10) << 8)
 }
 
 /// Whether it is printable ASCII, as [`string`].

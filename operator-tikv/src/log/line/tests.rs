@@ -36,6 +36,23 @@ fn a_logger_may_stand_before_the_source() {
 }
 
 #[test]
+fn a_message_that_ends_as_a_source_does_is_none() {
+    let line = br#"[2026/11/22 02:44:22.765 +00:00] [INFO] [main] ["listening on 127.0.0.1:2379"]"#;
+    for fields in [&b""[..], b" [a=b]"] {
+        let line = [line, fields].concat();
+        let entry = parse_line(&line).unwrap();
+        assert_eq!((entry.logger, entry.source.text()), (None, "main".into()));
+        assert_eq!(entry.message.text(), "listening on 127.0.0.1:2379");
+    }
+    // Needs its quotes to stay one.
+    let json =
+        br#"{"time":"2026/11/22 02:44:22.765 +00:00","level":"INFO","caller":"m","message":"b:00","a":""}"#;
+    let mut written = Vec::new();
+    parse_line(json).unwrap().write(&mut written);
+    assert_eq!(written, br#"[2026/11/22 02:44:22.765 +00:00] [INFO] [m] ["b:00"] [a=]"#);
+}
+
+#[test]
 fn a_field_that_is_none_is_passed_over() {
     let line = br#"[2026/11/22 02:43:45.545 +00:00] [INFO] [a.go:1] ["m"] [] [a=1] [] [] [b=]"#;
     let names: Vec<_> = parse_line(line).unwrap().fields().map(|(name, _)| name.text()).collect();
