@@ -114,56 +114,35 @@ impl Reading {
 
     fn leadership(&mut self, file: &Path) -> Result<(), Failure> {
         let told = Told::new(&self.output, self.args.files.len() > 1);
-        let mut failed = None;
-        let output = &mut self.output;
-        let take = |bytes: &[u8]| match output.lines(bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => {
-                failed = Some(failure);
-                ControlFlow::Break(())
-            }
-        };
+        let mut written = Ok(());
+        let take = writing(&mut self.output, &mut written);
         let scanned = self.scan.leadership(file, |change, out| told.change(change, out), take);
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
+        written?;
         self.scanned(file, scanned);
         Ok(())
     }
 
     fn entries(&mut self, file: &Path) -> Result<(), Failure> {
-        let mut entries = match Entries::open(file, &self.scan.filter) {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.missed(file, &error.to_string());
-                return Ok(());
-            }
+        let told = Told::new(&self.output, self.args.files.len() > 1);
+        let (name, filter, wants_all) = (file.to_string_lossy(), &self.scan.filter, self.args.wants_all());
+        let render = |group: &Group<'_>, out: &mut Vec<u8>| match group.entry() {
+            Ok(entry) if filter.takes(&entry) => told.entry(&entry, group, &name, out),
+            Err(_) if wants_all => told.unparsed(group, &name, out),
+            _ => {}
         };
-        let mut seen = Seen::default();
-        let read = loop {
-            match entries.advance() {
-                Ok(true) => self.tell(file, &entries.group(), &mut seen)?,
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-            self.scan.done.store(entries.read().0, Ordering::Relaxed);
-        };
-        self.missed_lines(file, entries.read().1);
-        if seen.unparsed > 0 && seen.entries == 0 {
-            self.missed(file, "it has no line of a TiKV or PD log");
-        }
-        if let Err(error) = read {
-            self.missed(file, &error.to_string());
-        }
+        let mut written = Ok(());
+        let scanned = self.scan.entries(file, render, writing(&mut self.output, &mut written));
+        written?;
+        self.scanned(file, scanned);
         Ok(())
     }
 
     fn merge(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
         let mut merge = Merge::open(files, &self.scan.filter);
-        let mut seen = Seen::default();
+        let mut wanted = false;
         while merge.advance() {
             if let Some((file, group)) = merge.group() {
-                self.tell(file, &group, &mut seen)?;
+                self.tell(file, &group, &mut wanted)?;
             }
             self.scan.done.store(merge.read().0, Ordering::Relaxed);
         }
@@ -211,10 +190,10 @@ impl Reading {
 
     fn follow(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
         let mut followed: Vec<_> =
-            files.iter().map(|file| (Follow::new(file, false), Seen::default(), String::new())).collect();
+            files.iter().map(|file| (Follow::new(file, false), false, String::new())).collect();
         loop {
             let mut idle = true;
-            for (follow, seen, failed) in &mut followed {
+            for (follow, wanted, failed) in &mut followed {
                 let path = follow.path().to_owned();
                 match follow.poll() {
                     Ok((_, lines)) if lines.is_empty() => {}
@@ -223,7 +202,7 @@ impl Reading {
                         failed.clear();
                         let mut entries = Entries::of(io::Cursor::new(lines), number);
                         while entries.advance()? {
-                            self.tell(&path, &entries.group(), seen)?;
+                            self.tell(&path, &entries.group(), wanted)?;
                         }
                     }
                     // Told once, until it can be read again.
@@ -242,14 +221,13 @@ impl Reading {
         }
     }
 
-    /// Writes an entry with what belongs to it, if it is wanted.
-    fn tell(&mut self, file: &Path, group: &Group<'_>, seen: &mut Seen) -> Result<(), Failure> {
+    /// Writes an entry with what belongs to it, if it is wanted; `wanted`: whether the last one was.
+    fn tell(&mut self, file: &Path, group: &Group<'_>, wanted: &mut bool) -> Result<(), Failure> {
         let told = Told::new(&self.output, self.args.files.len() > 1);
         let name = file.to_string_lossy();
         let mut out = Vec::new();
         match group.entry() {
             Ok(entry) if self.args.leadership() => {
-                seen.entries += 1;
                 let votes = self.scan.takes(operator_core::LeadershipChangeKind::VoteGranted)
                     || !self.scan.kinds.is_empty();
                 let change =
@@ -261,16 +239,14 @@ impl Reading {
                 }
             }
             Ok(entry) => {
-                seen.entries += 1;
-                seen.wanted = self.scan.filter.takes(&entry);
-                if seen.wanted {
+                *wanted = self.scan.filter.takes(&entry);
+                if *wanted {
                     told.entry(&entry, group, &name, &mut out);
                 }
             }
             Err(error) => {
-                seen.unparsed += 1;
                 // What follows an entry in the next lines of a log that is followed belongs to it.
-                let belongs = self.args.follow && seen.wanted && !error.has_time;
+                let belongs = self.args.follow && *wanted && !error.has_time;
                 if !self.args.leadership() && (belongs || self.args.wants_all()) {
                     told.unparsed(group, &name, &mut out);
                 }
@@ -295,11 +271,13 @@ impl Reading {
     }
 }
 
-/// What was seen of a file.
-#[derive(Debug, Default)]
-struct Seen {
-    entries: u64,
-    unparsed: u64,
-    /// Whether the last entry was wanted.
-    wanted: bool,
+/// Writes until it fails, and then says why.
+fn writing(output: &mut Output, written: &mut Result<(), Failure>) -> impl FnMut(&[u8]) -> ControlFlow<()> {
+    |lines| match output.lines(lines) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(failure) => {
+            *written = Err(failure);
+            ControlFlow::Break(())
+        }
+    }
 }

@@ -18,7 +18,9 @@ pub(crate) fn known<T: ToString>(value: Option<T>) -> String {
 /// A text from outside with everything that could move the cursor, colour the terminal, break a line or reverse the
 /// reading direction written as an escape (`\n`, `\u{1b}`).
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    // Nearly all is ASCII, which is judged faster without a stop at each character.
+    let is_printable = text.bytes().fold(true, |all, byte| all & (b' '..=b'~').contains(&byte));
+    if is_printable || !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);

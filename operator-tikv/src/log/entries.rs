@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
 use super::files::Input;
 use super::filter::Filter;
-use super::line::{Entry, ParseLineError, parse_line};
+use super::line::{Entry, ParseLineError, begins_entry, parse_line};
 use super::scan::start_of;
 
 /// What all files of a merge may take in memory for their buffers.
@@ -29,6 +29,12 @@ pub struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// Of lines the first of which is that long, with its end.
+    pub(super) fn of(lines: &'a [u8], head: usize, line: Option<u64>) -> Self {
+        let (head, continuation) = lines.split_at_checked(head).unwrap_or((lines, &[]));
+        Self { line, head: head.strip_suffix(b"\n").unwrap_or(head), continuation }
+    }
+
     /// The entry.
     ///
     /// # Errors
@@ -130,18 +136,7 @@ impl Entries {
 
     /// The entry that [`advance`](Self::advance) went to.
     pub fn group(&self) -> Group<'_> {
-        let (head, continuation) =
-            self.lines.bytes.split_at_checked(self.lines.head).unwrap_or((&self.lines.bytes, &[]));
-        let head = head.strip_suffix(b"\n").unwrap_or(head);
-        Group { line: self.lines.number, head, continuation }
-    }
-}
-
-/// Whether a line is one with a time, so that it belongs to no other.
-fn begins_entry(line: &[u8]) -> bool {
-    match line.first() {
-        Some(b'[' | b'{') => parse_line(line).map_or_else(|error| error.has_time, |_| true),
-        _ => false,
+        Group::of(&self.lines.bytes, self.lines.head, self.lines.number)
     }
 }
 

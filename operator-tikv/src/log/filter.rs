@@ -39,15 +39,21 @@ impl Filter {
                 entry.fields().any(is_it)
             })
         };
-        self.level.is_none_or(|level| entry.level <= level)
-            && self.source.as_ref().is_none_or(|source| entry.source.bytes().starts_with(source.as_bytes()))
-            && self.takes_time(entry)
+        self.may_take(entry)
             && has(self.region, |name| matches!(name, b"region_id" | b"region-id"))
             && has(self.store, |name| {
                 matches!(name, b"store" | b"to_store")
                     || name.ends_with(b"store_id")
                     || name.ends_with(b"store-id")
             })
+    }
+
+    /// Whether an entry is wanted as far as can be told without its fields.
+    #[inline]
+    pub(super) fn may_take(&self, entry: &Entry<'_>) -> bool {
+        self.level.is_none_or(|level| entry.level <= level)
+            && self.source.as_ref().is_none_or(|source| entry.source.bytes().starts_with(source.as_bytes()))
+            && self.takes_time(entry)
             && self.message.as_ref().is_none_or(|pattern| pattern.is_match(&entry.message.bytes()))
     }
 

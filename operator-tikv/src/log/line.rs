@@ -188,6 +188,18 @@ pub fn parse_line(line: &[u8]) -> Parsed<Entry<'_>> {
     Ok(entry)
 }
 
+/// Whether a line is one with a time, so that it belongs to no other.
+#[inline(always)]
+pub(super) fn begins_entry(line: &[u8]) -> bool {
+    match line.first_chunk().and_then(Time::usual) {
+        Some(_) => true,
+        None => match line.first() {
+            Some(b'[' | b'{') => parse_line(line).map_or_else(|error| error.has_time, |_| true),
+            _ => false,
+        },
+    }
+}
+
 pub(super) fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)

@@ -17,6 +17,7 @@ mod window;
 mod filter;
 mod scan;
 mod entries;
+mod groups;
 mod follow;
 mod churn;
 mod summary;

@@ -139,7 +139,7 @@ impl Scan {
         Ok(scanned)
     }
 
-    fn pieces<F, T: Send>(
+    pub(super) fn pieces<F, T: Send>(
         &self,
         path: &Path,
         find: impl Fn(&[u8]) -> (u64, F) + Sync,
