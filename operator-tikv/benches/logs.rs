@@ -29,9 +29,11 @@ fn by_regex(log: &str, header: &Regex, field: &Regex) -> usize {
 }
 
 fn by_parser(log: &str) -> usize {
-    let mut bytes = 0;
-    for line in log.lines() {
-        let entry = parse_line(line.as_bytes()).expect("a recorded line");
+    let (mut bytes, mut start) = (0, 0);
+    // As a scan finds them.
+    for end in memchr::memchr_iter(b'\n', log.as_bytes()) {
+        let entry = parse_line(&log.as_bytes()[start..end]).expect("a recorded line");
+        start = end + 1;
         black_box(entry.time.utc());
         bytes += entry.level.as_str().len() + entry.source.raw().len() + entry.message.raw().len();
         bytes += entry.fields().map(|(name, value)| name.raw().len() + value.raw().len()).sum::<usize>();

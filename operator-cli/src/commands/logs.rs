@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use operator_tikv::log::{
@@ -100,6 +100,15 @@ impl Reading {
         }
     }
 
+    fn left_out(&mut self, file: &Path, lines: u64) {
+        if lines > 0 {
+            self.missed(
+                file,
+                &format!("{lines} lines were left out, because of what belongs to one entry 1 MiB is shown"),
+            );
+        }
+    }
+
     fn scanned(&mut self, file: &Path, scanned: io::Result<operator_tikv::log::Scanned>) {
         match scanned {
             Ok(scanned) => {
@@ -115,7 +124,7 @@ impl Reading {
     fn leadership(&mut self, file: &Path) -> Result<(), Failure> {
         let told = Told::new(&self.output, self.args.files.len() > 1);
         let mut written = Ok(());
-        let take = writing(&mut self.output, &mut written);
+        let take = writing(&mut self.output, file, &mut written);
         let scanned = self.scan.leadership(file, |change, out| told.change(change, out), take);
         written?;
         self.scanned(file, scanned);
@@ -125,14 +134,19 @@ impl Reading {
     fn entries(&mut self, file: &Path) -> Result<(), Failure> {
         let told = Told::new(&self.output, self.args.files.len() > 1);
         let (name, filter, wants_all) = (file.to_string_lossy(), &self.scan.filter, self.args.wants_all());
-        let render = |group: &Group<'_>, out: &mut Vec<u8>| match group.entry() {
-            Ok(entry) if filter.takes(&entry) => told.entry(&entry, group, &name, out),
-            Err(_) if wants_all => told.unparsed(group, &name, out),
-            _ => {}
+        let left_out = AtomicU64::new(0);
+        let render = |group: &Group<'_>, out: &mut Vec<u8>| {
+            match group.entry() {
+                Ok(entry) if filter.takes(&entry) => told.entry(&entry, group, &name, out),
+                Err(_) if wants_all => told.unparsed(group, &name, out),
+                _ => return,
+            }
+            left_out.fetch_add(group.left_out, Ordering::Relaxed);
         };
         let mut written = Ok(());
-        let scanned = self.scan.entries(file, render, writing(&mut self.output, &mut written));
+        let scanned = self.scan.entries(file, render, writing(&mut self.output, file, &mut written));
         written?;
+        self.left_out(file, left_out.into_inner());
         self.scanned(file, scanned);
         Ok(())
     }
@@ -252,7 +266,12 @@ impl Reading {
                 }
             }
         }
-        if out.is_empty() { Ok(()) } else { self.output.lines(&out) }
+        if out.is_empty() {
+            return Ok(());
+        }
+        self.output.lines(&out)?;
+        self.left_out(file, group.left_out);
+        Ok(())
     }
 
     fn stats(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
@@ -272,8 +291,14 @@ impl Reading {
 }
 
 /// Writes until it fails, and then says why.
-fn writing(output: &mut Output, written: &mut Result<(), Failure>) -> impl FnMut(&[u8]) -> ControlFlow<()> {
-    |lines| match output.lines(lines) {
+fn writing(
+    output: &mut Output,
+    file: &Path,
+    written: &mut Result<(), Failure>,
+) -> impl FnMut(&[u8]) -> ControlFlow<()> {
+    // Who writes to the standard input may do so for hours.
+    let is_live = file == Path::new("-");
+    move |lines| match output.lines(lines).and_then(|()| if is_live { output.flush() } else { Ok(()) }) {
         Ok(()) => ControlFlow::Continue(()),
         Err(failure) => {
             *written = Err(failure);

@@ -111,12 +111,53 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         &["--grep", "("],
         &["--svg", "x"],
         &["--kind", "x"],
+        &["--follow", "-"],
         &[],
     ] {
         let command = &mut logs();
         let (code, _, told) = run(if args.is_empty() { command } else { command.args(args).arg("x.log") });
         assert_eq!(code, Some(64), "{args:?}: {told}");
     }
+}
+
+#[test]
+fn of_what_belongs_to_an_entry_a_mebibyte_is_shown_and_the_rest_told() {
+    let path = std::env::temp_dir().join(format!("operator-logs-trace-{}.log", std::process::id()));
+    let entry = |level: &str| format!("[2026/11/22 02:44:22.765 +00:00] [{level}] [a.rs:1] [boom]\n");
+    let text = entry("ERROR") + &"  0123456789: frame\n".repeat(100_000) + &entry("INFO");
+    std::fs::write(&path, text).unwrap();
+    let ways = [&["--threads", "1"][..], &["--threads", "2"], &["--merge"]];
+    let [one, two, merged] = ways.map(|args| run(logs().args(args).arg(&path)));
+    assert_eq!((one.0, &one.1), (Some(1), &two.1));
+    assert_eq!(one.1, merged.1);
+    assert!(one.1.len() > 1024 * 1024 && one.1.ends_with(&entry("INFO")));
+    let left_out = 100_002 - one.1.lines().count();
+    for (_, _, told) in [one, two, merged] {
+        assert!(told.contains(&format!("{left_out} lines were left out")), "{told}");
+    }
+    // Of an entry that is not shown nothing is missed.
+    let (code, shown, told) = run(logs().args(["--source", "b.rs"]).arg(&path));
+    assert_eq!((code, &*shown, &*told), (Some(0), "", ""));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_told_as_it_comes() {
+    let mut process = std::process::Command::new(assert_cmd::cargo::cargo_bin("operator"))
+        .args(["logs", "--leadership", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = process.stdin.take().unwrap();
+    let line = b"[2026/11/22 02:44:22.765 +00:00] [INFO] [raft.rs:1271] [\"became leader at term 7\"] [term=7] [raft_id=23] [region_id=6]\n";
+    pipe.write_all(line).unwrap();
+    // Returns although the pipe stays open.
+    let mut told = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("became_leader"), "{told}");
+    drop(pipe);
+    assert!(process.wait().unwrap().success());
 }
 
 /// A process that follows a log, and what it has written so far.

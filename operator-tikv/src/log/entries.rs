@@ -26,13 +26,16 @@ pub struct Group<'a> {
     pub head: &'a [u8],
     /// Those after it, with their ends.
     pub continuation: &'a [u8],
+    /// How many more there are that were not kept, because all of them are longer than
+    /// [`LONGEST_LINE`](super::LONGEST_LINE).
+    pub left_out: u64,
 }
 
 impl<'a> Group<'a> {
     /// Of lines the first of which is that long, with its end.
     pub(super) fn of(lines: &'a [u8], head: usize, line: Option<u64>) -> Self {
         let (head, continuation) = lines.split_at_checked(head).unwrap_or((lines, &[]));
-        Self { line, head: head.strip_suffix(b"\n").unwrap_or(head), continuation }
+        Self { line, head: head.strip_suffix(b"\n").unwrap_or(head), continuation, left_out: 0 }
     }
 
     /// The entry.
@@ -54,12 +57,45 @@ pub struct Entries {
     lines: Lines,
 }
 
-/// The lines of one entry.
+/// The lines of an entry, or some that belong to none, as they are kept.
 #[derive(Debug, Default)]
-struct Lines {
+pub(super) struct Lines {
     bytes: Vec<u8>,
+    /// How long the first one is, with its end, and its number.
     head: usize,
     number: Option<u64>,
+    left_out: u64,
+}
+
+impl Lines {
+    pub(super) fn group(&self) -> Group<'_> {
+        Group { left_out: self.left_out, ..Group::of(&self.bytes, self.head, self.number) }
+    }
+
+    pub(super) fn of(lines: &[u8], number: Option<u64>) -> Self {
+        let head = memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1);
+        let mut kept = Self { head, number, ..Self::default() };
+        kept.add(lines);
+        kept
+    }
+
+    pub(super) fn add(&mut self, lines: &[u8]) {
+        lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| self.add_line(line));
+    }
+
+    /// Of what belongs to an entry not more is kept than of a line.
+    fn add_line(&mut self, line: &[u8]) {
+        if self.bytes.len() < LONGEST_LINE {
+            self.bytes.extend_from_slice(line);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.left_out = 0;
+    }
 }
 
 impl Entries {
@@ -104,7 +140,7 @@ impl Entries {
     /// # Errors
     /// What reading comes to; what was read before has been told.
     pub fn advance(&mut self) -> io::Result<bool> {
-        self.lines.bytes.clear();
+        self.lines.clear();
         loop {
             if self.at >= self.end {
                 // What comes before an error is told first.
@@ -125,10 +161,7 @@ impl Entries {
             } else if begins {
                 return Ok(true);
             }
-            // Of what belongs to an entry not more is kept than of a line.
-            if self.lines.bytes.len() < LONGEST_LINE {
-                self.lines.bytes.extend_from_slice(line);
-            }
+            self.lines.add_line(line);
             self.at += length;
             self.number = self.number.map(|number| number + 1);
         }
@@ -136,7 +169,7 @@ impl Entries {
 
     /// The entry that [`advance`](Self::advance) went to.
     pub fn group(&self) -> Group<'_> {
-        Group::of(&self.lines.bytes, self.lines.head, self.lines.number)
+        self.lines.group()
     }
 }
 

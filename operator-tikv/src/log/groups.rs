@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::blocks::{LONGEST_LINE, lines};
-use super::entries::Group;
+use super::entries::{Group, Lines};
 use super::filter::Filter;
 use super::line::{begins_entry, head, without_end};
 use super::pieces::Piece;
@@ -39,9 +39,9 @@ impl Scan {
             any = true;
             entries |= told.entries;
             match (&mut open, told.leading) {
-                (Some(open), Some(leading)) => open.add(&leading.bytes),
-                (open @ None, leading) => *open = leading,
-                (Some(_), None) => {}
+                (Some(open), Some((_, leading))) => open.add(&leading),
+                (open @ None, Some((number, leading))) => *open = Some(Lines::of(&leading, number)),
+                (_, None) => {}
             }
             let Some(last) = told.last else { return ControlFlow::Continue(()) };
             let flow = close(open.replace(last), &told.rendered);
@@ -53,27 +53,6 @@ impl Scan {
             let _ = close(open, &[]);
         }
         Ok(Scanned { cut: result?, foreign: any && !entries })
-    }
-}
-
-/// The lines of an entry, or some that belong to none, as they are kept.
-struct Lines {
-    bytes: Vec<u8>,
-    /// How long the first one is, with its end, and its number.
-    head: usize,
-    number: Option<u64>,
-}
-
-impl Lines {
-    fn group(&self) -> Group<'_> {
-        Group::of(&self.bytes, self.head, self.number)
-    }
-
-    /// Of what belongs to an entry not more is kept than of a line.
-    fn add(&mut self, lines: &[u8]) {
-        if self.bytes.len() < LONGEST_LINE {
-            self.bytes.extend_from_slice(lines);
-        }
     }
 }
 
@@ -130,23 +109,28 @@ impl Found {
     fn told(self, piece: &Piece<'_>, render: impl Fn(&Group<'_>, &mut Vec<u8>)) -> Told {
         let number = |place: Place| piece.number.map(|number| number + place.index);
         let bytes = |place: Place| piece.lines.get(place.start..place.end).unwrap_or_default();
-        let kept = |place: Place| {
-            let mut lines =
-                Lines { bytes: Vec::new(), head: place.head - place.start, number: number(place) };
-            lines.add(bytes(place));
-            lines
-        };
         let mut rendered = Vec::new();
         for place in self.wanted {
-            render(&Group::of(bytes(place), place.head - place.start, number(place)), &mut rendered);
+            let lines = bytes(place);
+            if lines.len() > LONGEST_LINE {
+                render(&Lines::of(lines, number(place)).group(), &mut rendered);
+            } else {
+                render(&Group::of(lines, place.head - place.start, number(place)), &mut rendered);
+            }
         }
-        Told { leading: self.leading.map(kept), rendered, last: self.last.map(kept), entries: self.entries }
+        Told {
+            leading: self.leading.map(|place| (number(place), bytes(place).to_vec())),
+            rendered,
+            last: self.last.map(|place| Lines::of(bytes(place), number(place))),
+            entries: self.entries,
+        }
     }
 }
 
 /// What a piece comes to.
 struct Told {
-    leading: Option<Lines>,
+    /// The number of the first one, and all of them.
+    leading: Option<(Option<u64>, Vec<u8>)>,
     rendered: Vec<u8>,
     last: Option<Lines>,
     entries: bool,
@@ -161,9 +145,8 @@ mod tests {
     fn rendered(group: &Group<'_>, out: &mut Vec<u8>) {
         let message = group.entry().map(|entry| entry.message.text().into_owned());
         let more = String::from_utf8_lossy(group.continuation);
-        out.extend_from_slice(
-            format!("{:?} {message:?} {} {}\n", group.line, more.len(), more.lines().count()).as_bytes(),
-        );
+        let (length, count) = (more.len(), more.lines().count() as u64 + group.left_out);
+        out.extend_from_slice(format!("{:?} {message:?} {length} {count}\n", group.line).as_bytes());
     }
 
     fn text() -> Vec<u8> {

@@ -262,10 +262,15 @@ fn other_after_time(line: &[u8], at: usize, time: Time) -> Parsed<Entry<'_>> {
     let (mut source, at) = next(end)?;
     let (mut message, mut at) = next(at)?;
     let mut logger = None;
-    // Nobody writes a source with quotes: what has some is a message that ends as one does.
-    if !is_source(&source.bytes()) && is_source(message.raw()) && text::is_plain(message.raw()) {
-        (logger, source) = (Some(source), message);
-        (message, at) = next(at)?;
+    // Nobody writes a source with quotes, nor a message without that has a `=`: what looks so is a message that ends as a
+    // source does, and a field.
+    if !is_source(&source.bytes())
+        && is_source(message.raw())
+        && text::is_plain(message.raw())
+        && let Some((third, end)) = item(line, at)
+        && (third.raw().starts_with(b"\"") || !third.raw().contains(&b'='))
+    {
+        (logger, source, message, at) = (Some(source), message, third, end);
     }
     Ok(Entry { logger, ..Entry::new(time, level, source, message, Fields::new(line, at, false)) })
 }

@@ -194,7 +194,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 struct Order<T, K> {
     turns: Mutex<Turns<T, K>>,
     changed: Condvar,
-    /// How many pieces may be early.
+    /// How many pieces may wait: one for each thread.
     most: u64,
 }
 
@@ -238,7 +238,7 @@ impl<T, K> Order<T, K> {
             cut: 0,
             failed: None,
         };
-        Self { turns: Mutex::new(turns), changed: Condvar::new(), most: 2 * threads as u64 }
+        Self { turns: Mutex::new(turns), changed: Condvar::new(), most: threads as u64 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Turns<T, K>> {

@@ -103,6 +103,10 @@ impl LogsArgs {
 
     /// How to read the files.
     pub(super) fn scan(&self) -> Result<Scan, Failure> {
+        if self.follow && self.files.iter().any(|file| file.as_os_str() == "-") {
+            let why = "--follow is for files: the standard input (-) is told as it comes without it";
+            return Err(Failure::Usage(why.to_owned()));
+        }
         let mut filter = Filter::default();
         (filter.level, filter.since, filter.until) = (self.level, self.since, self.until);
         (filter.region, filter.store) = (self.region, self.store);

@@ -44,6 +44,14 @@ fn a_message_that_ends_as_a_source_does_is_none() {
         assert_eq!((entry.logger, entry.source.text()), (None, "main".into()));
         assert_eq!(entry.message.text(), "listening on 127.0.0.1:2379");
     }
+    for (fields, number) in [("", 0), (" [a=b]", 1), (" [\"a b\"=c] [d=]", 2)] {
+        let line = format!("[2026/11/22 02:44:22.765 +00:00] [INFO] [main] [127.0.0.1:2379]{fields}");
+        let entry = parse_line(line.as_bytes()).unwrap();
+        assert_eq!(
+            (entry.logger, entry.message.text(), entry.fields().count()),
+            (None, "127.0.0.1:2379".into(), number)
+        );
+    }
     // Needs its quotes to stay one.
     let json =
         br#"{"time":"2026/11/22 02:44:22.765 +00:00","level":"INFO","caller":"m","message":"b:00","a":""}"#;
