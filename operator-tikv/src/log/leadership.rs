@@ -119,7 +119,7 @@ fn message_after(rest: &[u8]) -> &[u8] {
     message.strip_prefix(b"\"").unwrap_or(message)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn may_be_raft(rest: &[u8], votes: bool) -> bool {
     match message_after(rest).first_chunk() {
         Some(b"be" | b"st" | b"[t") => true,
@@ -128,7 +128,7 @@ fn may_be_raft(rest: &[u8], votes: bool) -> bool {
     }
 }
 
-#[inline(never)]
+#[inline(always)]
 fn may_be_peer(rest: &[u8]) -> bool {
     message_after(rest).starts_with(b"leader missing")
 }

@@ -56,16 +56,14 @@ fn number_or_null(number: Option<u64>, out: &mut Vec<u8>) {
     }
 }
 
+#[inline(always)]
 fn write_number(number: u64, out: &mut Vec<u8>) {
-    const END: u64 = 100_000_000;
     // As terms are.
     if number < 10 {
         return out.push(b'0' + number as u8);
     }
     if number >= END {
-        write_number(number / END, out);
-        let digits = eight_digits(number % END);
-        return out.extend_from_slice(&digits.to_le_bytes());
+        return write_long_number(number, out);
     }
     // Eight bytes are always written, because that needs no call, and those that are too many taken back. The highest
     // byte is the last digit, which stays.
@@ -74,6 +72,15 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
     let end = out.len() + 8 - leading as usize;
     out.extend_from_slice(&(digits >> (leading * 8)).to_le_bytes());
     out.truncate(end);
+}
+
+/// The first number that has more than eight digits.
+const END: u64 = 100_000_000;
+
+#[cold]
+fn write_long_number(number: u64, out: &mut Vec<u8>) {
+    write_number(number / END, out);
+    out.extend_from_slice(&eight_digits(number % END).to_le_bytes());
 }
 
 /// Whether it is printable ASCII, as [`string`].
