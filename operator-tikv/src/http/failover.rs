@@ -68,12 +68,18 @@ impl Inner {
                 }
                 *failure = Some(error);
             }
-            let delay = delays.next().unwrap_or(LONGEST_DELAY);
-            if hopeless || started.elapsed() + delay >= self.budget(no_leader) {
+            let left = self.left(no_leader, started);
+            if hopeless || left.is_zero() {
                 return Err(give_up(failures, no_leader, tries, started.elapsed()));
             }
-            sleep(delay).await;
+            sleep(delays.next().unwrap_or(LONGEST_DELAY).min(left)).await;
         }
+    }
+
+    /// How long may be waited for the next round: whatever chance says of the delays, the last one comes just before the
+    /// budget is spent.
+    pub(super) fn left(&self, no_leader: bool, started: Instant) -> Duration {
+        self.budget(no_leader).saturating_sub(started.elapsed() + FIRST_DELAY)
     }
 
     pub(super) fn budget(&self, no_leader: bool) -> Duration {

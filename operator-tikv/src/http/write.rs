@@ -86,11 +86,11 @@ impl HttpClient {
                 }
                 *failure = Some(error);
             }
-            let delay = delays.next().unwrap_or(LONGEST_DELAY);
-            if started.elapsed() + delay >= inner.budget(no_leader) {
+            let left = inner.left(no_leader, started);
+            if left.is_zero() {
                 return Written::NotSent(give_up(failures, no_leader, tries, started.elapsed()));
             }
-            sleep(delay).await;
+            sleep(delays.next().unwrap_or(LONGEST_DELAY).min(left)).await;
         }
     }
 }
