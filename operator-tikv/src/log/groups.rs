@@ -158,9 +158,10 @@ mod tests {
                 index / 100
             );
             text.extend_from_slice(line.as_bytes());
-            // Some have a stack trace that is longer than a piece.
+            // Some have a stack trace that is longer than a piece, and one is longer than what is kept.
             let trace = match index {
                 100 | 101 => 40_000,
+                200 => 60_000,
                 _ if index % 7 == 0 => index % 5,
                 _ => 0,
             };
