@@ -116,23 +116,9 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// The lines of a block, without their ends.
-pub(super) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // One search for all of them costs less than one for each.
-    let mut ends = memchr::memchr_iter(b'\n', block);
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let line = match ends.next() {
-            Some(end) => block.get(start..end),
-            None => block.get(start..).filter(|line| !line.is_empty()),
-        };
-        start += line.map_or(0, <[u8]>::len) + 1;
-        line
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::lines::lines;
     use super::*;
 
     /// Gives a few bytes at a time, and fails in the end.

@@ -77,7 +77,7 @@ impl Follow {
                 return self.poll();
             }
         }
-        let count = super::pieces::count(&lines);
+        let count = super::lines::lines(&lines).count() as u64;
         self.number = if self.file.is_none() { Some(1) } else { number.map(|number| number + count) };
         Ok((number, lines))
     }

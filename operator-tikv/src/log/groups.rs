@@ -4,12 +4,16 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::blocks::{LONGEST_LINE, lines};
+use super::blocks::LONGEST_LINE;
 use super::entries::{Group, Lines};
 use super::filter::Filter;
 use super::line::{begins_entry, head, without_end};
+use super::lines::lines;
 use super::pieces::Piece;
 use super::scan::{Scan, Scanned};
+
+/// How much is read at once: what is written of it is longer, and waits for its turn.
+const PIECE: usize = 128 * 1024;
 
 impl Scan {
     /// Finds the entries of a file that the filter may take, each with the lines that belong to it, and lines that are
@@ -24,8 +28,10 @@ impl Scan {
         render: impl Fn(&Group<'_>, &mut Vec<u8>) + Sync,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
     ) -> io::Result<Scanned> {
-        let find = |block: &[u8]| Found::of(block, &self.filter);
-        let map = |piece: Piece<'_>, found: Found| found.told(&piece, &render);
+        let work = |piece: Piece<'_>| {
+            let (count, found) = Found::of(piece.lines, &self.filter);
+            found.told(piece.lines, piece.number(count), &render)
+        };
         // The last entry so far: what belongs to it may go on in the next piece.
         let mut open: Option<Lines> = None;
         let (mut any, mut entries, mut enough) = (false, false, false);
@@ -35,7 +41,7 @@ impl Scan {
             out.extend_from_slice(more);
             if out.is_empty() { ControlFlow::Continue(()) } else { take(&out) }
         };
-        let result = self.pieces(path, find, map, |told: Told| {
+        let result = self.pieces(path, PIECE, work, |told: Told| {
             any = true;
             entries |= told.entries;
             match (&mut open, told.leading) {
@@ -106,9 +112,10 @@ impl Found {
         (index, found)
     }
 
-    fn told(self, piece: &Piece<'_>, render: impl Fn(&Group<'_>, &mut Vec<u8>)) -> Told {
-        let number = |place: Place| piece.number.map(|number| number + place.index);
-        let bytes = |place: Place| piece.lines.get(place.start..place.end).unwrap_or_default();
+    /// `first`: the number of the first line.
+    fn told(self, block: &[u8], first: Option<u64>, render: impl Fn(&Group<'_>, &mut Vec<u8>)) -> Told {
+        let number = |place: Place| first.map(|first| first + place.index);
+        let bytes = |place: Place| block.get(place.start..place.end).unwrap_or_default();
         let mut rendered = Vec::new();
         for place in self.wanted {
             let lines = bytes(place);

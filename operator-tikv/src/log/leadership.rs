@@ -1,5 +1,6 @@
 //! What a line tells of leadership. Every form is listed with a line of its own in `docs/logs.md`.
 
+mod sought;
 mod written;
 
 use std::borrow::Cow;
@@ -8,9 +9,11 @@ use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, Regi
 use serde::Serialize;
 
 use super::line::{Entry, Fields, head, without_end};
-use super::marks::first;
 use super::text::{Text, number};
 use super::time::Time;
+
+pub(super) use sought::Sought;
+pub use sought::may_tell;
 
 /// A [`LeadershipChange`] that borrows from its line, and is the same in JSON: of what is only passed on, nothing is
 /// allocated.
@@ -64,73 +67,6 @@ impl Leadership<'_> {
         change.member = self.member.clone().map(Cow::into_owned);
         change
     }
-}
-
-/// Whether a line can tell of leadership, by a look at where its source and its message stand, which costs nothing
-/// beside finding the line's end. A line that looks unlike others is not refused. `votes`: see
-/// [`is_vote`](Kind::is_vote).
-#[inline(always)]
-pub fn may_tell(line: &[u8], votes: bool) -> bool {
-    const OPEN: u64 = u64::from_le_bytes(*b"] [\0\0\0\0\0");
-    const CLOSE: u64 = b']' as u64;
-
-    // `] [INFO] [raft.rs:1271`: a level has four letters or five.
-    let usual = line.get(31..).and_then(|rest| {
-        let (level, rest) = rest.split_first_chunk()?;
-        let level = u64::from_le_bytes(*level);
-        let rest = match level >> 56 {
-            CLOSE => rest.strip_prefix(b" [")?,
-            _ => rest.strip_prefix(b"] [")?,
-        };
-        let (source, rest) = rest.split_first_chunk()?;
-        (level & 0xFF_FFFF == OPEN).then_some((u64::from_le_bytes(*source), rest))
-    });
-    match usual {
-        Some((source, rest)) => may_come_from(source, rest, votes),
-        None => matches!(line.first(), Some(b'[' | b'{')),
-    }
-}
-
-/// By the first eight bytes of the source, and what follows them.
-#[inline(always)]
-fn may_come_from(source: u64, rest: &[u8], votes: bool) -> bool {
-    const RAFT: u64 = u64::from_le_bytes(*b"raft.rs:");
-    const PEER: u64 = u64::from_le_bytes(*b"peer.rs:");
-    const SERVER: u64 = u64::from_le_bytes(*b"server.g");
-    const REGION: u64 = u64::from_le_bytes(*b"region.g");
-    const UNKNOWN: u64 = u64::from_le_bytes(*b"<unknown");
-    const QUOTE: u64 = b'"' as u64;
-
-    match source {
-        RAFT => may_be_raft(rest, votes),
-        PEER => may_be_peer(rest),
-        // Some of these are kilobytes long, and all of them are rare.
-        UNKNOWN => may_be_raft(rest, votes) || may_be_peer(rest),
-        SERVER | REGION => true,
-        _ => source & 0xFF == QUOTE,
-    }
-}
-
-/// The message, without its quote, behind the rest of the source: `1271] ["`.
-#[inline(always)]
-fn message_after(rest: &[u8]) -> &[u8] {
-    let end = first(rest, 0, |some| some.are(b']'));
-    let message = rest.get(end + 3..).unwrap_or_default();
-    message.strip_prefix(b"\"").unwrap_or(message)
-}
-
-#[inline(always)]
-fn may_be_raft(rest: &[u8], votes: bool) -> bool {
-    match message_after(rest).first_chunk() {
-        Some(b"be" | b"st" | b"[t") => true,
-        Some(b"br" | b"re" | b"[l") => votes,
-        _ => false,
-    }
-}
-
-#[inline(always)]
-fn may_be_peer(rest: &[u8]) -> bool {
-    message_after(rest).starts_with(b"leader missing")
 }
 
 /// What a line tells of leadership, if it does. `file` and `number` are passed on.

@@ -11,6 +11,7 @@ mod line;
 mod json;
 mod leadership;
 mod files;
+mod lines;
 mod blocks;
 mod pieces;
 mod window;

@@ -1,13 +1,14 @@
 //! A file read in pieces of whole lines, on several threads, and what comes of them handed over in the file's order.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
+use super::blocks::{Blocks, LONGEST_LINE};
 use super::files::Input;
 
 /// Where the end of a line is looked for first, in bytes.
@@ -25,10 +26,17 @@ const PAUSES: usize = 50;
 /// Some whole lines.
 pub(super) struct Piece<'a> {
     pub(super) lines: &'a [u8],
-    /// The number of the first one, from 1, if it is known.
-    pub(super) number: Option<u64>,
     /// Whether it is the beginning of what is read.
     pub(super) is_first: bool,
+    turn: &'a dyn Fn(u64) -> Option<u64>,
+}
+
+impl Piece<'_> {
+    /// The number of its first line, from 1, if it is known. Waits until the lines before are counted, as others wait
+    /// for the count of these: whoever gets a piece asks once.
+    pub(super) fn number(&self, count: u64) -> Option<u64> {
+        (self.turn)(count)
+    }
 }
 
 /// Where to begin, and with how many threads.
@@ -37,92 +45,75 @@ pub(super) struct Plan<'a> {
     pub(super) start: u64,
     /// 1 or more.
     pub(super) threads: usize,
+    /// How much is read at once, in bytes.
+    pub(super) size: usize,
     /// Counts the bytes that were dealt with.
     pub(super) done: &'a AtomicU64,
 }
 
-/// Gives every piece to `find`, on any thread, which counts its lines and may find something in them on the way; then,
-/// when it is known which lines they are, to `map`; and what that makes of it to `take`, in order, until it breaks.
-/// Returns how many lines were cut.
-pub(super) fn read<F, T: Send>(
+/// Gives every piece to `work`, on any thread, and what it makes of them to `take`, in order, until it breaks. Returns how
+/// many lines were cut.
+pub(super) fn read<T: Send>(
     input: Input,
     plan: &Plan<'_>,
-    find: impl Fn(&[u8]) -> (u64, F) + Sync,
-    map: impl Fn(Piece<'_>, F) -> T + Sync,
+    work: impl Fn(Piece<'_>) -> T + Sync,
     mut take: impl FnMut(T) -> ControlFlow<()> + Send,
 ) -> io::Result<u64> {
-    let number = (plan.start == 0).then_some(1);
-    // One thread needs no turns.
-    let input = match input {
-        Input::File(mut file) if plan.threads == 1 => {
-            file.seek(SeekFrom::Start(plan.start))?;
-            Input::Stream(Box::new(file))
-        }
-        input => input,
-    };
-    match input {
+    let first = (plan.start == 0).then_some(1);
+    let file = match input {
         Input::Stream(stream) => {
             let mut blocks = Blocks::new(stream);
-            let (mut number, mut is_first) = (number, true);
+            let number = Cell::new(first);
+            let turn = |count| {
+                let first = number.get();
+                number.set(first.map(|first| first + count));
+                first
+            };
+            let mut is_first = true;
             while let Some(lines) = blocks.next()? {
-                let (count, found) = find(lines);
-                let told = map(Piece { lines, number, is_first }, found);
-                number = number.map(|number| number + count);
-                is_first = false;
                 plan.done.fetch_add(lines.len() as u64, Ordering::Relaxed);
-                if take(told).is_break() {
+                if take(work(Piece { lines, is_first, turn: &turn })).is_break() {
                     break;
                 }
+                is_first = false;
             }
-            Ok(blocks.cut)
+            return Ok(blocks.cut);
         }
-        Input::File(file) => {
-            let size = file.metadata()?.len();
-            let (next, order) = (AtomicU64::new(0), Order::new(number, plan.threads, take));
-            let work = || {
-                let _alarm = Alarm(&order);
-                let mut buffer = Vec::new();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let begin = plan.start + index * BUFFER as u64;
-                    if begin >= size {
-                        return;
-                    }
-                    let loaded = load(&file, begin, index == 0, &mut buffer);
-                    plan.done.fetch_add(BUFFER as u64, Ordering::Relaxed);
-                    let (lines, cut) = match loaded {
-                        Ok(loaded) => loaded,
-                        // What came before is handed over, and nothing after it.
-                        Err(error) => {
-                            let _ = order.hand_over(index, Err(error));
-                            return;
-                        }
-                    };
-                    let lines = buffer.get(lines).unwrap_or_default();
-                    let (count, found) = find(lines);
-                    let Some(number) = order.number(index, count, cut) else { return };
-                    let told = map(Piece { lines, number, is_first: index == 0 }, found);
-                    if order.hand_over(index, Ok(told)).is_break() {
-                        return;
-                    }
-                }
-            };
-            std::thread::scope(|scope| {
-                for _ in 1..plan.threads {
-                    scope.spawn(work);
-                }
-                work();
+        Input::File(file) => file,
+    };
+    let end = file.metadata()?.len();
+    let (next, order) = (AtomicU64::new(0), Order::new(first, plan.threads, take));
+    let one_after_another = || {
+        let _alarm = Alarm(&order);
+        let mut buffer = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let begin = plan.start + index * plan.size as u64;
+            if begin >= end {
+                return;
+            }
+            let told = load(&file, begin, index == 0, plan.size, &mut buffer).map(|(lines, cut)| {
+                plan.done.fetch_add(plan.size as u64, Ordering::Relaxed);
+                work(Piece {
+                    lines: buffer.get(lines).unwrap_or_default(),
+                    is_first: index == 0,
+                    turn: &|count| order.number(index, count, cut),
+                })
             });
-            let turns = order.turns.into_inner().unwrap_or_else(PoisonError::into_inner);
-            turns.failed.map_or(Ok(turns.cut), Err)
+            // What came before an error is handed over, and nothing after it.
+            if told.is_err() | order.hand_over(index, told).is_break() {
+                return;
+            }
         }
-    }
-}
-
-/// How many lines these are; the last one may lack its end.
-pub(super) fn count(lines: &[u8]) -> u64 {
-    let ends = memchr::memchr_iter(b'\n', lines).count() as u64;
-    ends + u64::from(lines.last().is_some_and(|byte| *byte != b'\n'))
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..plan.threads {
+            scope.spawn(one_after_another);
+        }
+        one_after_another();
+    });
+    let turns = order.turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+    turns.failed.map_or(Ok(turns.cut), Err)
 }
 
 /// Reads the lines that begin in a piece: where they stand in the buffer, which only grows, and how many were cut.
@@ -130,11 +121,12 @@ fn load(
     file: &File,
     begin: u64,
     is_first: bool,
+    size: usize,
     buffer: &mut Vec<u8>,
 ) -> io::Result<(std::ops::Range<usize>, u64)> {
     let before = if is_first { 0 } else { BEFORE };
     let begin = begin - before as u64;
-    let mut end = fill(file, begin, 0..BUFFER + before, buffer)?;
+    let mut end = fill(file, begin, 0..size + before, buffer)?;
     let loaded = buffer.get(..end).unwrap_or_default();
     let start = match before.checked_sub(1) {
         None => Some(0),
@@ -146,7 +138,7 @@ fn load(
     let mut searched = end;
     while last < searched && end - last <= LONGEST_LINE {
         // Nearly always its end is near.
-        let more = (end - last).clamp(NEAR, BUFFER);
+        let more = (end - last).clamp(NEAR, size.max(NEAR));
         end = fill(file, begin, end..end + more, buffer)?;
         let fresh = buffer.get(searched..end).unwrap_or_default();
         if fresh.is_empty() {
@@ -270,15 +262,16 @@ impl<T, K> Order<T, K> {
         }
     }
 
-    /// The number of a piece's first line; none once it is over.
-    fn number(&self, index: u64, lines: u64, cut: u64) -> Option<Option<u64>> {
+    /// The number of a piece's first line.
+    fn number(&self, index: u64, lines: u64, cut: u64) -> Option<u64> {
+        // Once it is over nobody is told what comes of it.
         let mut turns = self.wait(|turns| turns.numbered == index)?;
         let number = turns.number;
         turns.number = number.map(|number| number + lines);
         turns.numbered += 1;
         turns.cut += cut;
         self.tell(&turns);
-        Some(number)
+        number
     }
 }
 
@@ -312,27 +305,24 @@ impl<T, K: FnMut(T) -> ControlFlow<()>> Order<T, K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::lines;
+    use super::super::lines::lines;
     use super::*;
+
+    const SIZE: usize = 64 * 1024;
 
     /// Numbers and lengths of all lines, and how many were cut.
     fn seen(input: Input, threads: usize) -> (Vec<(u64, usize)>, u64) {
         let mut all = Vec::new();
-        let plan = Plan { start: 0, threads, done: &AtomicU64::new(0) };
-        let map = |piece: Piece<'_>, ()| {
-            let numbers = piece.number.unwrap()..;
-            numbers.zip(lines(piece.lines).map(<[u8]>::len)).collect::<Vec<_>>()
+        let plan = Plan { start: 0, threads, size: SIZE, done: &AtomicU64::new(0) };
+        let work = |piece: Piece<'_>| {
+            let lengths: Vec<_> = lines(piece.lines).map(<[u8]>::len).collect();
+            let numbers = piece.number(lengths.len() as u64).unwrap()..;
+            numbers.zip(lengths).collect::<Vec<_>>()
         };
-        let cut = read(
-            input,
-            &plan,
-            |lines| (count(lines), ()),
-            map,
-            |some| {
-                all.extend(some);
-                ControlFlow::Continue(())
-            },
-        );
+        let cut = read(input, &plan, work, |some| {
+            all.extend(some);
+            ControlFlow::Continue(())
+        });
         (all, cut.unwrap())
     }
 
@@ -341,23 +331,15 @@ mod tests {
         let path = std::env::temp_dir().join(format!("operator-pieces-{}", std::process::id()));
         // Lines that end at, before and behind the ends of pieces, longer than a piece, and too long.
         let mut text = Vec::new();
-        for length in [
-            BUFFER - 1,
-            BUFFER,
-            BUFFER + 1,
-            0,
-            3 * BUFFER,
-            LONGEST_LINE,
-            LONGEST_LINE + 1,
-            5 * LONGEST_LINE,
-            7,
-        ] {
+        for length in
+            [SIZE - 1, SIZE, SIZE + 1, 0, 3 * SIZE, LONGEST_LINE, LONGEST_LINE + 1, 5 * LONGEST_LINE, 7]
+        {
             text.extend(std::iter::repeat_n(b'x', length));
             text.push(b'\n');
             text.extend_from_slice(&b"short\n".repeat(length % 11 * 5_000));
         }
         text.extend_from_slice(b"last");
-        for text in [&text[..], b"", b"\n", b"a", &text[..BUFFER], &text[..2 * BUFFER + 1]] {
+        for text in [&text[..], b"", b"\n", b"a", &text[..SIZE], &text[..2 * SIZE + 1]] {
             std::fs::write(&path, text).unwrap();
             let expected = seen(Input::Stream(Box::new(std::io::Cursor::new(text.to_vec()))), 1);
             for threads in [1, 2, 5] {
@@ -374,20 +356,17 @@ mod tests {
     #[test]
     fn whoever_has_enough_ends_it() {
         let path = std::env::temp_dir().join(format!("operator-pieces-end-{}", std::process::id()));
-        std::fs::write(&path, "x\n".repeat(10 * BUFFER)).unwrap();
+        std::fs::write(&path, "x\n".repeat(10 * SIZE)).unwrap();
         let mut taken = 0;
-        let plan = Plan { start: 0, threads: 3, done: &AtomicU64::new(0) };
+        let plan = Plan { start: 0, threads: 3, size: SIZE, done: &AtomicU64::new(0) };
         let input = Input::File(File::open(&path).unwrap());
-        let ended = read(
-            input,
-            &plan,
-            |lines| (count(lines), ()),
-            |_, ()| (),
-            |()| {
-                taken += 1;
-                if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            },
-        );
+        let work = |piece: Piece<'_>| {
+            piece.number(lines(piece.lines).count() as u64);
+        };
+        let ended = read(input, &plan, work, |()| {
+            taken += 1;
+            if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
         assert_eq!((ended.unwrap(), taken), (0, 4));
         std::fs::remove_file(&path).unwrap();
     }

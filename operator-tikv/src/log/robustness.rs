@@ -1,7 +1,7 @@
 //! Whatever stands in a file: nothing panics, hangs or takes more than its share of time, and what is read can be
 //! written and read again. The corpus is recorded lines, changed at random, always in the same way.
 
-use super::leadership::{leadership_of, may_tell};
+use super::leadership::{Sought, leadership_of, may_tell};
 use super::line::{Entry, parse_line};
 
 const LINES: [&[u8]; 8] = [
@@ -40,7 +40,8 @@ fn examine(line: &[u8]) {
         Err(error) => return assert!(error.at <= line.len(), "{error}"),
     };
     if let Some(change) = leadership_of(&entry, "a.log", None) {
-        assert!(may_tell(line, true), "{}", line.escape_ascii());
+        assert!(may_tell(line, change.kind.is_vote()), "{}", line.escape_ascii());
+        assert!(Sought::new(&[change.kind], false).may_be_in(line), "{}", line.escape_ascii());
         let mut json = Vec::new();
         let printable = change.write_json(&mut json);
         assert!(!printable || json.iter().all(|byte| matches!(byte, b' '..=b'~')));

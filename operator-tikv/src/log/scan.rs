@@ -9,14 +9,18 @@ use std::sync::atomic::AtomicU64;
 use operator_core::LeadershipChangeKind as Kind;
 use serde::Serialize;
 
-use super::blocks::lines;
+use super::blocks::BUFFER;
 use super::files::Input;
 use super::filter::Filter;
-use super::leadership::{Leadership, form, leadership_of, may_tell};
+use super::leadership::{Leadership, Sought, form, leadership_of};
 use super::level::Level;
 use super::line::{ParseLineError, begins_entry, head, parse_line, without_end};
+use super::lines::lines;
 use super::pieces::{self, Piece, Plan};
 use super::window::window_start;
+
+/// How much is read at once where next to nothing is done with it: the more, the faster the kernel copies each byte.
+const LARGE_PIECE: usize = 1024 * 1024;
 
 /// About how long a change is that was written, in bytes.
 const USUAL_LENGTH: usize = 256;
@@ -53,10 +57,6 @@ impl Scan {
         if self.kinds.is_empty() { self.votes || !kind.is_vote() } else { self.kinds.contains(&kind) }
     }
 
-    fn wants_votes(&self) -> bool {
-        self.votes || self.kinds.iter().any(|kind| kind.is_vote())
-    }
-
     /// Finds what a file tells of leadership. `render` writes each change on any thread; `take` gets what it wrote of
     /// some lines, in their order, until it breaks. `-` is the standard input.
     ///
@@ -68,43 +68,43 @@ impl Scan {
         render: impl Fn(&Leadership<'_>, &mut Vec<u8>) + Sync,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
     ) -> io::Result<Scanned> {
-        let (name, votes) = (path.to_string_lossy(), self.wants_votes());
+        let (name, sought) = (path.to_string_lossy(), Sought::new(&self.kinds, self.votes));
         let mut scanned = Scanned::default();
-        let find = |block: &[u8]| {
+        let work = |piece: Piece<'_>| {
             let (mut count, mut at, mut found) = (0, 0, Vec::new());
-            for line in lines(block) {
-                if may_tell(line, votes) {
+            for line in lines(piece.lines) {
+                if sought.may_be_in(line) {
                     found.push((count, at..at + line.len()));
                 }
                 count += 1;
                 at += line.len() + 1;
             }
-            (count, found)
-        };
-        let map = |piece: Piece<'_>, found: Vec<(u64, std::ops::Range<usize>)>| {
+            let first = piece.number(count);
             let mut told = Vec::with_capacity(found.len() * USUAL_LENGTH);
             for (index, line) in found {
                 let line = piece.lines.get(line).unwrap_or_default();
-                let number = piece.number.map(|number| number + index);
-                let Ok(entry) = head(without_end(line)) else { continue };
-                let Some(form) = form(&entry).filter(|form| form.may_be(|kind| self.takes(kind))) else {
-                    continue;
-                };
-                let mut change = form.begin(&entry, &name, number);
-                if change.read(entry.fields()).is_some()
-                    && self.takes(change.kind)
-                    && self.filter.takes(&entry)
-                {
+                if let Some(mut change) = self.change(line, &name) {
+                    change.line = first.map(|first| first + index);
                     render(&change, &mut told);
                 }
             }
             (piece.is_first && is_foreign(piece.lines), told)
         };
-        scanned.cut = self.pieces(path, find, map, |(foreign, told)| {
+        scanned.cut = self.pieces(path, LARGE_PIECE, work, |(foreign, told)| {
             scanned.foreign |= foreign;
             if told.is_empty() { ControlFlow::Continue(()) } else { take(&told) }
         })?;
         Ok(scanned)
+    }
+
+    /// What a line tells, if it is wanted.
+    #[inline(always)]
+    fn change<'a>(&self, line: &'a [u8], file: &'a str) -> Option<Leadership<'a>> {
+        let entry = head(without_end(line)).ok()?;
+        let mut change =
+            form(&entry).filter(|form| form.may_be(|kind| self.takes(kind)))?.begin(&entry, file, None);
+        change.read(entry.fields())?;
+        (self.takes(change.kind) && self.filter.takes(&entry)).then_some(change)
     }
 
     /// Counts what is in a file: every field of every line is parsed.
@@ -115,17 +115,15 @@ impl Scan {
         let name = path.to_string_lossy();
         let mut scanned = Scanned::default();
         let mut of_file = Stats::default();
-        let find = |block: &[u8]| {
-            let stats = Stats::of(block, &name, &self.filter);
-            (stats.lines, stats)
-        };
-        let map = |piece: Piece<'_>, mut stats: Stats| {
+        let work = |piece: Piece<'_>| {
+            let mut stats = Stats::of(piece.lines, &name, &self.filter);
+            let first = piece.number(stats.lines);
             for example in &mut stats.examples {
-                example.line = piece.number.zip(example.line).map(|(first, line)| first + line);
+                example.line = first.zip(example.line).map(|(first, line)| first + line);
             }
             (piece.is_first && is_foreign(piece.lines), stats)
         };
-        let result = self.pieces(path, find, map, |(foreign, piece)| {
+        let result = self.pieces(path, BUFFER, work, |(foreign, piece)| {
             scanned.foreign |= foreign;
             of_file.add(piece);
             ControlFlow::Continue(())
@@ -139,16 +137,20 @@ impl Scan {
         Ok(scanned)
     }
 
-    pub(super) fn pieces<F, T: Send>(
+    /// `size`: how much one or two threads read at once, in bytes.
+    pub(super) fn pieces<T: Send>(
         &self,
         path: &Path,
-        find: impl Fn(&[u8]) -> (u64, F) + Sync,
-        map: impl Fn(Piece<'_>, F) -> T + Sync,
+        size: usize,
+        work: impl Fn(Piece<'_>) -> T + Sync,
         take: impl FnMut(T) -> ControlFlow<()> + Send,
     ) -> io::Result<u64> {
         let mut input = Input::open(path)?;
         let start = start_of(&mut input, &self.filter)?;
-        pieces::read(input, &Plan { start, threads: self.threads.max(1), done: &self.done }, find, map, take)
+        let threads = self.threads.max(1);
+        // More threads share the memory.
+        let size = (2 * size / threads).clamp(size / 4, size);
+        pieces::read(input, &Plan { start, threads, size, done: &self.done }, work, take)
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::blocks::lines;
 use super::line::parse_line;
+use super::lines::lines;
 
 /// How much is read to find a time in it.
 const STEP: u64 = 8 * 1024;

@@ -131,6 +131,33 @@ fn every_form_is_told_and_the_same_in_both_types() {
 }
 
 #[test]
+fn a_look_passes_every_form_whatever_its_level_its_source_and_what_else_is_sought() {
+    for (line, kind) in FORMS {
+        let [date, time, zone, _, source, rest] = line.splitn(6, ' ').collect::<Vec<_>>()[..] else {
+            panic!()
+        };
+        for level in ["[INFO]", "[DEBUG]"] {
+            for number in ["1", "12", "123", "1234", "12345"] {
+                let file = source.split_once(':').map(|(file, _)| format!("{file}:{number}]"));
+                let source = file.as_deref().unwrap_or(source);
+                let line = [date, time, zone, level, source, rest].join(" ");
+                assert_eq!(told(&line).unwrap().kind, kind, "{line}");
+                for kinds in [&[kind][..], &[kind, Kind::BecameLeader]] {
+                    assert!(Sought::new(kinds, false).may_be_in(line.as_bytes()), "{line}");
+                }
+            }
+        }
+        let only_leaders = Sought::new(&[Kind::BecameLeader], false).may_be_in(line.as_bytes());
+        let is_pd = line.contains(".go:");
+        assert_eq!(
+            only_leaders,
+            kind == Kind::BecameLeader || is_pd || kind == Kind::LeaderMissing,
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn every_form_stands_in_the_docs() {
     let docs = include_str!("../../../../docs/logs.md");
     for (line, kind) in FORMS {
@@ -162,6 +189,9 @@ fn a_line_without_a_region_names_none() {
 fn json_tells_the_same() {
     let line = r#"{"time":"2026/11/22 02:44:22.765 +00:00","level":"INFO","caller":"raft.rs:1271","message":"became leader at term 7","term":7,"raft_id":23,"region_id":6}"#;
     assert_eq!(told(line).unwrap().to_owned(), told(FORMS[0].0).unwrap().to_owned());
+    // Also where a text has its level's end.
+    let brackets = line.replace("{", &format!("{{\"a\":\"{}\",", "]".repeat(60)));
+    assert_eq!(told(&brackets).unwrap().kind, Kind::BecameLeader);
 }
 
 #[test]
