@@ -152,13 +152,18 @@ impl Reading {
     }
 
     fn merge(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
-        let mut merge = Merge::open(files, &self.scan.filter);
+        let Scan { filter, kinds, votes, .. } = &*self.scan;
+        let mut merge = if self.args.leadership() {
+            Merge::leadership(files, filter, kinds, *votes)
+        } else {
+            Merge::open(files, filter)
+        };
         let mut wanted = false;
         while merge.advance() {
             if let Some((file, group)) = merge.group() {
                 self.tell(file, &group, &mut wanted)?;
             }
-            self.scan.done.store(merge.read().0, Ordering::Relaxed);
+            self.scan.done.store(merge.read(), Ordering::Relaxed);
         }
         self.merged(&merge);
         Ok(())
@@ -168,24 +173,23 @@ impl Reading {
         for (file, error) in merge.failed() {
             self.missed(file, &error.to_string());
         }
-        if merge.read().1 > 0 {
-            self.missed_lines(Path::new("some file"), merge.read().1);
+        for (file, cut) in merge.cut() {
+            self.missed_lines(file, cut);
         }
     }
 
     fn summary(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
-        let mut merge = Merge::open(files, &self.scan.filter);
+        let mut merge = Merge::leadership(files, &self.scan.filter, &[], false);
         let mut summary = Summary::default();
         while merge.advance() {
             if let Some((file, group)) = merge.group()
-                && may_tell(group.head, false)
                 && let Ok(entry) = group.entry()
                 && let Some(change) = leadership_of(&entry, &file.to_string_lossy(), group.line)
                 && self.scan.filter.takes(&entry)
             {
                 summary.add(&change.to_owned());
             }
-            self.scan.done.store(merge.read().0, Ordering::Relaxed);
+            self.scan.done.store(merge.read(), Ordering::Relaxed);
         }
         self.merged(&merge);
         if let Some(path) = &self.args.svg {

@@ -7,7 +7,7 @@ use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, Regi
 use serde::Serialize;
 
 /// How many moments of all regions are kept to be drawn.
-const MOST_MOMENTS: usize = 100_000;
+const MOST_MOMENTS: usize = 25_000;
 
 /// What some logs tell of leadership, added up in the order of time. Takes memory by the number of regions, not of
 /// changes.
