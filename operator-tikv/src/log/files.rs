@@ -1,7 +1,7 @@
 //! Which files there are, in which order, and what is in them.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -18,58 +18,90 @@ impl Input {
     /// Opens a file; `-` is the standard input. What is compressed is known by its first bytes.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self::Stream(Box::new(io::stdin())));
+            return decoded(io::stdin()).map(Self::Stream);
         }
         let mut file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Ok(Self::Stream(Box::new(file)));
+        if file.metadata()?.is_file() {
+            let encoding = Encoding::of(&magic(&mut file)?);
+            file.rewind()?;
+            if encoding == Encoding::Plain {
+                return Ok(Self::File(file));
+            }
         }
-        let mut magic = Vec::with_capacity(4);
-        (&mut file).take(4).read_to_end(&mut magic)?;
-        file.rewind()?;
-        match magic.as_slice() {
-            [0x1F, 0x8B, ..] => Ok(Self::Stream(Box::new(MultiGzDecoder::new(file)))),
-            [0x28, 0xB5, 0x2F, 0xFD] => Ok(Self::Stream(Box::new(Zstd::new(file)))),
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is UTF-16: convert it with `iconv -f UTF-16`",
-            )),
-            _ => Ok(Self::File(file)),
+        decoded(file).map(Self::Stream)
+    }
+}
+
+#[derive(PartialEq)]
+enum Encoding {
+    Plain,
+    Gzip,
+    Zstd,
+    Utf16,
+}
+
+impl Encoding {
+    fn of(magic: &[u8]) -> Self {
+        match magic {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            [0x28, 0xB5, 0x2F, 0xFD] => Self::Zstd,
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Self::Utf16,
+            _ => Self::Plain,
         }
     }
+}
+
+/// The first four bytes, if there are so many.
+fn magic(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut magic = Vec::with_capacity(4);
+    input.take(4).read_to_end(&mut magic)?;
+    Ok(magic)
+}
+
+/// The text of what is read from its beginning.
+fn decoded(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let magic = magic(&mut input)?;
+    let encoding = Encoding::of(&magic);
+    let input = Cursor::new(magic).chain(input);
+    Ok(match encoding {
+        Encoding::Plain => Box::new(input),
+        Encoding::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Encoding::Zstd => Box::new(Zstd::Between(BufReader::new(input))),
+        Encoding::Utf16 => {
+            let why = "it is UTF-16: convert it with `iconv -f UTF-16`";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+    })
 }
 
 /// Frames of zstd, one after the other.
-struct Zstd(Option<ruzstd::decoding::StreamingDecoder<File, ruzstd::decoding::FrameDecoder>>, Option<File>);
-
-impl Zstd {
-    fn new(file: File) -> Self {
-        Self(None, Some(file))
-    }
-
-    fn next_frame(&mut self) -> io::Result<bool> {
-        let Some(mut file) = self.1.take() else { return Ok(false) };
-        if file.stream_position()? >= file.metadata()?.len() {
-            return Ok(false);
-        }
-        self.0 = Some(ruzstd::decoding::StreamingDecoder::new(file).map_err(io::Error::other)?);
-        Ok(true)
-    }
+enum Zstd<R: Read> {
+    Within(Box<ruzstd::decoding::StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Between(R),
+    Ended,
 }
 
-impl Read for Zstd {
+impl<R: BufRead> Read for Zstd<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if let Some(frame) = &mut self.0 {
-                let count = frame.read(buffer)?;
-                if count > 0 || buffer.is_empty() {
-                    return Ok(count);
+            *self = match std::mem::replace(self, Self::Ended) {
+                Self::Within(mut frame) => {
+                    let count = frame.read(buffer)?;
+                    if count > 0 || buffer.is_empty() {
+                        *self = Self::Within(frame);
+                        return Ok(count);
+                    }
+                    Self::Between(frame.into_inner())
                 }
-                self.1 = self.0.take().map(ruzstd::decoding::StreamingDecoder::into_inner);
-            }
-            if !self.next_frame()? {
-                return Ok(0);
-            }
+                Self::Between(mut input) => {
+                    if input.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let frame = ruzstd::decoding::StreamingDecoder::new(input).map_err(io::Error::other)?;
+                    Self::Within(Box::new(frame))
+                }
+                Self::Ended => return Ok(0),
+            };
         }
     }
 }
@@ -230,12 +262,15 @@ mod tests {
         let path = std::env::temp_dir().join(format!("operator-files-{}", std::process::id()));
         let read = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            let mut text = String::new();
-            let result = match Input::open(&path)? {
-                Input::File(mut file) => file.read_to_string(&mut text),
-                Input::Stream(mut stream) => stream.read_to_string(&mut text),
+            let text = match Input::open(&path) {
+                Ok(Input::File(file)) => io::read_to_string(file),
+                Ok(Input::Stream(stream)) => io::read_to_string(stream),
+                Err(error) => Err(error),
             };
-            result.map(|_| text)
+            // A pipe gives the same.
+            let piped = decoded(Cursor::new(bytes.to_vec())).and_then(io::read_to_string);
+            assert_eq!(text.as_ref().ok(), piped.as_ref().ok());
+            text
         };
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"one\n").unwrap();
