@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use operator_tikv::log::{
-    Entries, Follow, Group, Merge, Scan, Stats, Summary, leadership_of, log_files, may_tell, timeline,
+    Entries, Follow, Group, Merge, Scan, Stats, Summary, leadership_of, log_files, timeline,
 };
 
 pub(crate) use self::args::LogsArgs;
@@ -31,8 +31,7 @@ impl LogsArgs {
     /// Returns once everything is read, or nobody reads on; with `--follow` never by itself.
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
         let scan = Arc::new(self.scan()?);
-        let files = log_files(&self.files)
-            .map_err(|error| Failure::other("the directory could not be read", error))?;
+        let files = log_files(&self.files);
         let size = size(&files);
         let reading = Reading { args: self, scan: Arc::clone(&scan), output, unread: false };
         let work = tokio::task::spawn_blocking(move || reading.run(&files));
@@ -114,7 +113,7 @@ impl Reading {
             Ok(scanned) => {
                 self.missed_lines(file, scanned.cut);
                 if scanned.foreign {
-                    self.missed(file, "it does not begin with a line of a TiKV or PD log");
+                    self.missed(file, "it has no line of a TiKV or PD log");
                 }
             }
             Err(error) => self.missed(file, &error.to_string()),
@@ -246,11 +245,8 @@ impl Reading {
         let mut out = Vec::new();
         match group.entry() {
             Ok(entry) if self.args.leadership() => {
-                let votes = self.scan.takes(operator_core::LeadershipChangeKind::VoteGranted)
-                    || !self.scan.kinds.is_empty();
-                let change =
-                    may_tell(group.head, votes).then(|| leadership_of(&entry, &name, group.line)).flatten();
-                if let Some(change) = change.filter(|change| self.scan.takes(change.kind))
+                if let Some(change) = leadership_of(&entry, &name, group.line)
+                    && self.scan.takes(change.kind)
                     && self.scan.filter.takes(&entry)
                 {
                     told.change(&change, &mut out);

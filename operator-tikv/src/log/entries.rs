@@ -10,7 +10,7 @@ use super::blocks::{BUFFER, Blocks, LONGEST_LINE};
 use super::files::Input;
 use super::filter::Filter;
 use super::leadership::Sought;
-use super::line::{Entry, ParseLineError, begins_entry, parse_line};
+use super::line::{Entry, ParseLineError, begins_entry, head, parse_line, without_end};
 use super::scan::start_of;
 
 /// What all files of a merge may take in memory for their buffers.
@@ -59,9 +59,11 @@ pub struct Entries {
     lines: Lines,
     /// Only entries that may tell of this, without what belongs to them.
     sought: Option<Sought>,
-    /// Whether there were lines, and whether one of them began an entry.
+    /// Whether there were lines, and whether one of them was an entry.
     has_lines: bool,
     has_entries: bool,
+    /// What is told once the entry before it was.
+    failed: Option<io::Error>,
 }
 
 /// The lines of an entry, or some that belong to none, as they are kept.
@@ -143,6 +145,7 @@ impl Entries {
             sought: None,
             has_lines: false,
             has_entries: false,
+            failed: None,
         }
     }
 
@@ -152,13 +155,19 @@ impl Entries {
     /// What reading comes to; what was read before has been told.
     pub fn advance(&mut self) -> io::Result<bool> {
         self.lines.clear();
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         loop {
             if self.at >= self.end {
                 // What comes before an error is told first.
                 match self.blocks.next() {
                     Ok(Some(block)) => (self.at, self.end) = (0, block.len()),
                     Ok(None) => return Ok(!self.lines.bytes.is_empty()),
-                    Err(_) if !self.lines.bytes.is_empty() => return Ok(true),
+                    Err(error) if !self.lines.bytes.is_empty() => {
+                        self.failed = Some(error);
+                        return Ok(true);
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -169,7 +178,7 @@ impl Entries {
             // Of others it only counts that there is one.
             let begins = (is_sought || !self.has_entries) && begins_entry(line);
             self.has_lines = true;
-            self.has_entries |= begins;
+            self.has_entries |= begins && (self.has_entries || head(without_end(line)).is_ok());
             if self.sought.is_none() || (is_sought && begins) {
                 if self.lines.bytes.is_empty() {
                     self.lines.head = length;
@@ -211,7 +220,8 @@ impl Merge {
     }
 
     /// The same with only those entries that may tell of leadership, without the lines that belong to them, several times
-    /// as fast: of these kinds, or of any if there are none; and of [votes](Kind::is_vote) only on request.
+    /// as fast: all that may be of these kinds, or of any if there are none, and of [votes](Kind::is_vote) only on request.
+    /// Others may be among them.
     pub fn leadership(paths: &[PathBuf], filter: &Filter, kinds: &[Kind], votes: bool) -> Self {
         Self::sought(paths, filter, Some(Sought::new(kinds, votes)))
     }
@@ -385,5 +395,24 @@ mod tests {
         let failed: Vec<_> = merge.failed().iter().map(|(path, _)| path).collect();
         assert_eq!(failed, [&paths[3]]);
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn an_error_comes_after_the_entry_that_was_read_before_it() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        for text in [line(1, "a") + &line(2, "b") + "  more\n", String::new()] {
+            let count = text.matches("[INFO]").count();
+            let mut entries = Entries::of(io::Cursor::new(text.into_bytes()).chain(Fails), Some(1));
+            for _ in 0..count {
+                assert!(entries.advance().unwrap());
+            }
+            assert_eq!(entries.advance().unwrap_err().to_string(), "the disk is gone");
+            assert!(!entries.advance().unwrap());
+        }
     }
 }

@@ -21,7 +21,14 @@ impl Input {
             return decoded(io::stdin()).map(Self::Stream);
         }
         let mut file = File::open(path)?;
-        if file.metadata()?.is_file() {
+        let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "there is no log in this directory (*.log, *.log.1)",
+            ));
+        }
+        if kind.is_file() {
             let encoding = Encoding::of(&magic(&mut file)?);
             file.rewind()?;
             if encoding == Encoding::Plain {
@@ -107,20 +114,17 @@ impl<R: BufRead> Read for Zstd<R> {
 }
 
 /// The files that `paths` stand for: of a directory those whose name says that they are logs, rotated ones before those
-/// that replaced them. What does not exist stays in the list, and is missed when it is opened.
-///
-/// # Errors
-/// If a directory cannot be listed.
-pub fn log_files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+/// that replaced them. What does not exist, or is a directory that has none or cannot be listed, stays in the list, and is
+/// missed when it is opened.
+pub fn log_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let listed = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
-        let mut listed = listed.collect::<io::Result<Vec<_>>>()?;
+        let mut listed: Vec<_> =
+            fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
         listed.retain(|path| path.is_file() && Rotated::of(path).is_some());
+        if listed.is_empty() {
+            listed.push(path.clone());
+        }
         listed.sort();
         files.extend(listed);
     }
@@ -136,7 +140,7 @@ pub fn log_files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     for (_, members) in &mut sets {
         members.sort_by(|(a, _), (b, _)| a.age.cmp(&b.age));
     }
-    Ok(sets.into_iter().flat_map(|(_, members)| members).map(|(_, file)| file).collect())
+    sets.into_iter().flat_map(|(_, members)| members).map(|(_, file)| file).collect()
 }
 
 /// The files that `paths` stand for while they are written: of a directory only those that no other has replaced. What
@@ -228,7 +232,7 @@ mod tests {
             "tikv.log.10.zst",
             "my-tikv-2026-11-21T23-00-00.000.log",
         ];
-        let files = log_files(&names.map(PathBuf::from)).unwrap();
+        let files = log_files(&names.map(PathBuf::from));
         let expected = [
             "pd.log",
             "tikv.log.10.zst",

@@ -9,12 +9,12 @@ const CHUNK: usize = 4 * 1024;
 ///
 /// Where they end is written down for many lines at once, with next to no branches: how long a line is cannot be
 /// predicted, and a processor that guesses wrong at each loses more time than the search takes.
-pub(super) fn lines(block: &[u8]) -> Lines<'_> {
-    Lines { block, start: 0, ends: [0; CHUNK], chunk: 0, next: 0, found: 0, searched: 0 }
+pub(super) fn lines(block: &[u8]) -> EachLine<'_> {
+    EachLine { block, start: 0, ends: [0; CHUNK], chunk: 0, next: 0, found: 0, searched: 0 }
 }
 
 /// See [`lines`].
-pub(super) struct Lines<'a> {
+pub(super) struct EachLine<'a> {
     block: &'a [u8],
     /// Of the next line.
     start: usize,
@@ -27,7 +27,7 @@ pub(super) struct Lines<'a> {
     searched: usize,
 }
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for EachLine<'a> {
     type Item = &'a [u8];
 
     #[inline(always)]
@@ -48,7 +48,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-impl Lines<'_> {
+impl EachLine<'_> {
     /// Looks through the next chunk.
     fn search(&mut self) {
         self.chunk = self.searched;

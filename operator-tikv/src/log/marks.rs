@@ -11,29 +11,29 @@ pub(super) struct Sixteen(u8x16);
 
 /// Which of them are looked for.
 #[derive(Clone, Copy)]
-pub(super) struct Found(u8x16);
+pub(super) struct Marked(u8x16);
 
 impl Sixteen {
     /// Those that are this one.
     #[inline(always)]
-    pub(super) fn are(self, byte: u8) -> Found {
-        Found(self.0.simd_eq(u8x16::splat(byte)))
+    pub(super) fn are(self, byte: u8) -> Marked {
+        Marked(self.0.simd_eq(u8x16::splat(byte)))
     }
 
     /// Those that are this one or less.
     #[inline(always)]
-    pub(super) fn at_most(self, byte: u8) -> Found {
-        Found(self.0.min(u8x16::splat(byte)).simd_eq(self.0))
+    pub(super) fn at_most(self, byte: u8) -> Marked {
+        Marked(self.0.min(u8x16::splat(byte)).simd_eq(self.0))
     }
 
     /// Those that are this one or more.
     #[inline(always)]
-    pub(super) fn at_least(self, byte: u8) -> Found {
-        Found(self.0.max(u8x16::splat(byte)).simd_eq(self.0))
+    pub(super) fn at_least(self, byte: u8) -> Marked {
+        Marked(self.0.max(u8x16::splat(byte)).simd_eq(self.0))
     }
 }
 
-impl std::ops::BitOr for Found {
+impl std::ops::BitOr for Marked {
     type Output = Self;
 
     #[inline(always)]
@@ -44,7 +44,7 @@ impl std::ops::BitOr for Found {
 
 /// Where the first byte stands that `is` finds, at or behind `from`; the line's length if there is none.
 #[inline(always)]
-pub(super) fn first(line: &[u8], from: usize, is: impl Fn(Sixteen) -> Found) -> usize {
+pub(super) fn first(line: &[u8], from: usize, is: impl Fn(Sixteen) -> Marked) -> usize {
     let mut at = from;
     while let Some(sixteen) = line.get(at..).and_then(<[u8]>::first_chunk) {
         let found = is(Sixteen(u8x16::new(*sixteen))).0.to_bitmask();

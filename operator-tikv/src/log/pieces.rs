@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -26,8 +26,6 @@ const PAUSES: usize = 50;
 /// Some whole lines.
 pub(super) struct Piece<'a> {
     pub(super) lines: &'a [u8],
-    /// Whether it is the beginning of what is read.
-    pub(super) is_first: bool,
     turn: &'a dyn Fn(u64) -> Option<u64>,
 }
 
@@ -69,13 +67,11 @@ pub(super) fn read<T: Send>(
                 number.set(first.map(|first| first + count));
                 first
             };
-            let mut is_first = true;
             while let Some(lines) = blocks.next()? {
                 plan.done.fetch_add(lines.len() as u64, Ordering::Relaxed);
-                if take(work(Piece { lines, is_first, turn: &turn })).is_break() {
+                if take(work(Piece { lines, turn: &turn })).is_break() {
                     break;
                 }
-                is_first = false;
             }
             return Ok(blocks.cut);
         }
@@ -92,16 +88,18 @@ pub(super) fn read<T: Send>(
             if begin >= end {
                 return;
             }
-            let told = load(&file, begin, index == 0, plan.size, &mut buffer).map(|(lines, cut)| {
-                plan.done.fetch_add(plan.size as u64, Ordering::Relaxed);
-                work(Piece {
-                    lines: buffer.get(lines).unwrap_or_default(),
-                    is_first: index == 0,
-                    turn: &|count| order.number(index, count, cut),
-                })
+            let loaded = load(&file, begin, index == 0, plan.size, &mut buffer);
+            plan.done.fetch_add(plan.size as u64, Ordering::Relaxed);
+            let asked = Cell::new(false);
+            let told = work(Piece {
+                lines: buffer.get(loaded.lines).unwrap_or_default(),
+                turn: &|count| {
+                    debug_assert!(!asked.replace(true), "the others wait for one count");
+                    order.number(index, count, loaded.cut)
+                },
             });
-            // What came before an error is handed over, and nothing after it.
-            if told.is_err() | order.hand_over(index, told).is_break() {
+            debug_assert!(asked.get(), "the others wait for the count");
+            if order.hand_over(index, told, loaded.failed).is_break() {
                 return;
             }
         }
@@ -116,47 +114,55 @@ pub(super) fn read<T: Send>(
     turns.failed.map_or(Ok(turns.cut), Err)
 }
 
-/// Reads the lines that begin in a piece: where they stand in the buffer, which only grows, and how many were cut.
-fn load(
-    file: &File,
-    begin: u64,
-    is_first: bool,
-    size: usize,
-    buffer: &mut Vec<u8>,
-) -> io::Result<(std::ops::Range<usize>, u64)> {
+/// The lines that begin in a piece.
+struct Loaded {
+    /// Where they stand in the buffer.
+    lines: Range<usize>,
+    /// How many were cut.
+    cut: u64,
+    /// Why there are no more.
+    failed: Option<io::Error>,
+}
+
+/// Reads the lines that begin in a piece into the buffer, which only grows.
+fn load(file: &File, begin: u64, is_first: bool, size: usize, buffer: &mut Vec<u8>) -> Loaded {
     let before = if is_first { 0 } else { BEFORE };
     let begin = begin - before as u64;
-    let mut end = fill(file, begin, 0..size + before, buffer)?;
+    let (mut end, mut failed) = fill(file, begin, 0..size + before, buffer);
     let loaded = buffer.get(..end).unwrap_or_default();
     let start = match before.checked_sub(1) {
         None => Some(0),
         Some(last) => memchr::memchr(b'\n', loaded.get(last..).unwrap_or_default()).map(|end| before + end),
     };
-    let Some(start) = start.filter(|start| *start < end) else { return Ok((0..0, 0)) };
+    let Some(start) = start.filter(|start| *start < end) else {
+        return Loaded { lines: 0..0, cut: 0, failed };
+    };
     // The last line goes on in the next piece.
     let last = memchr::memrchr(b'\n', loaded).map_or(start, |end| (end + 1).max(start));
     let mut searched = end;
-    while last < searched && end - last <= LONGEST_LINE {
+    while failed.is_none() && last < searched && end - last <= LONGEST_LINE {
         // Nearly always its end is near.
         let more = (end - last).clamp(NEAR, size.max(NEAR));
-        end = fill(file, begin, end..end + more, buffer)?;
+        (end, failed) = fill(file, begin, end..end + more, buffer);
         let fresh = buffer.get(searched..end).unwrap_or_default();
         if fresh.is_empty() {
             break;
         }
         if let Some(length) = memchr::memchr(b'\n', fresh) {
-            end = searched + length + 1;
+            // What is behind it is read, and fails, once more.
+            (end, failed) = (searched + length + 1, None);
             break;
         }
         searched = end;
     }
     let line = buffer.get(last..end).unwrap_or_default();
     let cut = line.strip_suffix(b"\n").unwrap_or(line).len() > LONGEST_LINE;
-    Ok((start..if cut { last + LONGEST_LINE } else { end }, cut.into()))
+    Loaded { lines: start..if cut { last + LONGEST_LINE } else { end }, cut: cut.into(), failed }
 }
 
-/// Reads into a part of the buffer what stands as far behind `begin` in the file; up to where there is something.
-fn fill(file: &File, begin: u64, part: std::ops::Range<usize>, buffer: &mut Vec<u8>) -> io::Result<usize> {
+/// Reads into a part of the buffer what stands as far behind `begin` in the file; up to where there is something, or it
+/// fails.
+fn fill(file: &File, begin: u64, part: Range<usize>, buffer: &mut Vec<u8>) -> (usize, Option<io::Error>) {
     if buffer.len() < part.end {
         buffer.resize(part.end, 0);
     }
@@ -166,10 +172,10 @@ fn fill(file: &File, begin: u64, part: std::ops::Range<usize>, buffer: &mut Vec<
             Ok(0) => break,
             Ok(read) => at += read,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return (at, Some(error)),
         }
     }
-    Ok(at)
+    (at, None)
 }
 
 #[cfg(unix)]
@@ -194,7 +200,7 @@ struct Turns<T, K> {
     numbered: u64,
     number: Option<u64>,
     handed_over: u64,
-    early: BTreeMap<u64, io::Result<T>>,
+    early: BTreeMap<u64, (T, Option<io::Error>)>,
     /// Who takes it; none while somebody hands over.
     take: Option<K>,
     /// How many threads wait: nobody is woken where nobody sleeps, which would cost a system call.
@@ -276,26 +282,25 @@ impl<T, K> Order<T, K> {
 }
 
 impl<T, K: FnMut(T) -> ControlFlow<()>> Order<T, K> {
-    /// Hands over a piece if it is its turn, and those that waited for it; else whoever has that turn does.
-    fn hand_over(&self, index: u64, told: io::Result<T>) -> ControlFlow<()> {
+    /// Hands over a piece if it is its turn, and those that waited for it; else whoever has that turn does. Nothing comes
+    /// after one that failed.
+    fn hand_over(&self, index: u64, told: T, failed: Option<io::Error>) -> ControlFlow<()> {
         let Some(mut turns) = self.wait(|turns| index < turns.handed_over + self.most) else {
             return ControlFlow::Break(());
         };
-        turns.early.insert(index, told);
+        turns.early.insert(index, (told, failed));
         let Some(mut take) = turns.take.take() else { return ControlFlow::Continue(()) };
         while !turns.stopped
             && let next = turns.handed_over
-            && let Some(told) = turns.early.remove(&next)
+            && let Some((told, failed)) = turns.early.remove(&next)
         {
             // Others go on meanwhile.
             drop(turns);
-            let flow = told.map(&mut take);
+            let flow = take(told);
             turns = self.lock();
             turns.handed_over += 1;
-            match flow {
-                Ok(flow) => turns.stopped |= flow.is_break(),
-                Err(error) => (turns.stopped, turns.failed) = (true, Some(error)),
-            }
+            turns.stopped |= flow.is_break() || failed.is_some();
+            turns.failed = failed;
             self.tell(&turns);
         }
         turns.take = Some(take);
@@ -368,6 +373,25 @@ mod tests {
             if taken == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!((ended.unwrap(), taken), (0, 4));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_nobody_waits() {
+        let path = std::env::temp_dir().join(format!("operator-pieces-failed-{}", std::process::id()));
+        std::fs::write(&path, "x\n".repeat(5 * SIZE)).unwrap();
+        for threads in [1, 2, 5] {
+            // It is open for writing only.
+            let input = Input::File(File::options().write(true).open(&path).unwrap());
+            let plan = Plan { start: 0, threads, size: SIZE, done: &AtomicU64::new(0) };
+            let work = |piece: Piece<'_>| piece.number(lines(piece.lines).count() as u64);
+            let mut taken = Vec::new();
+            let failed = read(input, &plan, work, |number| {
+                taken.push(number);
+                ControlFlow::Continue(())
+            });
+            assert_eq!((failed.is_err(), taken), (true, vec![Some(1)]), "{threads} threads");
+        }
         std::fs::remove_file(&path).unwrap();
     }
 }

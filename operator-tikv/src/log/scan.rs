@@ -14,7 +14,7 @@ use super::files::Input;
 use super::filter::Filter;
 use super::leadership::{Leadership, Sought, form, leadership_of};
 use super::level::Level;
-use super::line::{ParseLineError, begins_entry, head, parse_line, without_end};
+use super::line::{ParseLineError, head, parse_line, without_end};
 use super::lines::lines;
 use super::pieces::{self, Piece, Plan};
 use super::window::window_start;
@@ -47,7 +47,7 @@ pub struct Scan {
 pub struct Scanned {
     /// How many lines were longer than [`LONGEST_LINE`](super::LONGEST_LINE), so that their rest was skipped.
     pub cut: u64,
-    /// Whether the file begins without a single line of a TiKV or PD log.
+    /// Whether there are lines, and none of them is one of a TiKV or PD log.
     pub foreign: bool,
 }
 
@@ -69,7 +69,6 @@ impl Scan {
         mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
     ) -> io::Result<Scanned> {
         let (name, sought) = (path.to_string_lossy(), Sought::new(&self.kinds, self.votes));
-        let mut scanned = Scanned::default();
         let work = |piece: Piece<'_>| {
             let (mut count, mut at, mut found) = (0, 0, Vec::new());
             for line in lines(piece.lines) {
@@ -88,13 +87,15 @@ impl Scan {
                     render(&change, &mut told);
                 }
             }
-            (piece.is_first && is_foreign(piece.lines), told)
+            (count > 0, is_log(piece.lines), told)
         };
-        scanned.cut = self.pieces(path, LARGE_PIECE, work, |(foreign, told)| {
-            scanned.foreign |= foreign;
+        let (mut has_lines, mut has_entries) = (false, false);
+        let cut = self.pieces(path, LARGE_PIECE, work, |(lines, entries, told)| {
+            has_lines |= lines;
+            has_entries |= entries;
             if told.is_empty() { ControlFlow::Continue(()) } else { take(&told) }
         })?;
-        Ok(scanned)
+        Ok(Scanned { cut, foreign: has_lines && !has_entries })
     }
 
     /// What a line tells, if it is wanted.
@@ -113,28 +114,25 @@ impl Scan {
     /// As [`leadership`](Self::leadership); `stats` has what could be read before.
     pub fn stats(&self, path: &Path, stats: &mut Stats) -> io::Result<Scanned> {
         let name = path.to_string_lossy();
-        let mut scanned = Scanned::default();
         let mut of_file = Stats::default();
         let work = |piece: Piece<'_>| {
             let mut stats = Stats::of(piece.lines, &name, &self.filter);
             let first = piece.number(stats.lines);
-            for example in &mut stats.examples {
+            for example in stats.examples.iter_mut().chain(&mut stats.leading_examples) {
                 example.line = first.zip(example.line).map(|(first, line)| first + line);
             }
-            (piece.is_first && is_foreign(piece.lines), stats)
+            stats
         };
-        let result = self.pieces(path, BUFFER, work, |(foreign, piece)| {
-            scanned.foreign |= foreign;
+        let result = self.pieces(path, BUFFER, work, |piece| {
             of_file.add(piece);
             ControlFlow::Continue(())
         });
-        // The next file begins anew: its first lines continue nothing.
-        of_file.files = 1;
-        of_file.unparsed += std::mem::take(&mut of_file.leading);
+        let foreign = of_file.lines > 0 && of_file.entries == 0;
+        of_file.end();
         stats.add(of_file);
-        scanned.cut = result?;
-        stats.cut += scanned.cut;
-        Ok(scanned)
+        let cut = result?;
+        stats.cut += cut;
+        Ok(Scanned { cut, foreign })
     }
 
     /// `size`: how much one or two threads read at once, in bytes.
@@ -148,8 +146,8 @@ impl Scan {
         let mut input = Input::open(path)?;
         let start = start_of(&mut input, &self.filter)?;
         let threads = self.threads.max(1);
-        // More threads share the memory.
-        let size = (2 * size / threads).clamp(size / 4, size);
+        // Up to eight threads take no more memory than two. What begins with a page is copied faster.
+        let size = (2 * size / threads).clamp(size / 4, size) / 4096 * 4096;
         pieces::read(input, &Plan { start, threads, size, done: &self.done }, work, take)
     }
 }
@@ -163,9 +161,9 @@ pub(super) fn start_of(input: &mut Input, filter: &Filter) -> io::Result<u64> {
     Ok(start)
 }
 
-/// Whether there are lines and none of them is one of TiKV or PD.
-pub(super) fn is_foreign(block: &[u8]) -> bool {
-    !block.is_empty() && !lines(block).take(1_000).any(begins_entry)
+/// Whether a line is one of TiKV or PD; nearly always the first one is.
+fn is_log(block: &[u8]) -> bool {
+    lines(block).any(|line| head(without_end(line)).is_ok())
 }
 
 /// What is in some files, in numbers.
@@ -196,9 +194,11 @@ pub struct Stats {
     pub leaders_by_region: BTreeMap<u64, u64>,
     /// The same by the minute, as TiKV writes it.
     pub leaders_by_minute: BTreeMap<String, u64>,
-    /// Lines without a time that no entry precedes, yet.
+    /// Lines without a time that no entry precedes, yet, and the first few of them.
     #[serde(skip)]
     leading: u64,
+    #[serde(skip)]
+    leading_examples: Vec<Unparsed>,
 }
 
 /// A line that could not be parsed.
@@ -255,17 +255,19 @@ impl Stats {
     }
 
     fn count_unparsed(&mut self, error: ParseLineError, line: &[u8], file: &str, number: Option<u64>) {
-        if error.has_time {
+        let examples = if error.has_time {
             self.unparsed += 1;
+            &mut self.examples
         } else if self.entries == 0 {
             self.leading += 1;
+            &mut self.leading_examples
         } else {
             self.continuation += 1;
             return;
-        }
-        if self.examples.len() < Self::EXAMPLES {
+        };
+        if examples.len() < Self::EXAMPLES {
             let start = line.get(..line.len().min(120)).unwrap_or_default();
-            self.examples.push(Unparsed {
+            examples.push(Unparsed {
                 file: file.to_owned(),
                 line: number,
                 at: error.at,
@@ -275,17 +277,25 @@ impl Stats {
         }
     }
 
+    /// Of a whole file: the next one begins anew, and its first lines continue nothing.
+    fn end(&mut self) {
+        self.files = 1;
+        self.unparsed += std::mem::take(&mut self.leading);
+        self.examples.append(&mut self.leading_examples);
+        self.examples.sort_by_key(|example| example.line);
+        self.examples.truncate(Self::EXAMPLES);
+    }
+
     /// Adds what comes after.
     fn add(&mut self, next: Self) {
-        let continues = self.entries > 0 && self.files == 0;
-        if continues {
+        if self.entries > 0 && self.files == 0 {
             self.continuation += next.leading;
         } else {
             self.leading += next.leading;
+            self.leading_examples.extend(next.leading_examples);
+            self.leading_examples.truncate(Self::EXAMPLES);
         }
-        let is_unparsed =
-            |example: &Unparsed| !(continues && next.leading > 0 && !example.text.starts_with('['));
-        self.examples.extend(next.examples.into_iter().filter(is_unparsed));
+        self.examples.extend(next.examples);
         self.examples.truncate(Self::EXAMPLES);
         self.files += next.files;
         self.lines += next.lines;

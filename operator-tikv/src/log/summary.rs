@@ -1,13 +1,15 @@
 //! Leadership over a span of time: how often it moved in each region, between whom, and for how long nobody led.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use operator_core::{LeadershipChange, LeadershipChangeKind as Kind, PeerId, RegionId};
 use serde::Serialize;
 
-/// How many moments of all regions are kept to be drawn.
+/// How many moments of all regions are kept to be drawn, and of how many regions if there are more.
 const MOST_MOMENTS: usize = 25_000;
+const MOST_DRAWN: usize = 250;
 
 /// What some logs tell of leadership, added up in the order of time. Takes memory by the number of regions, not of
 /// changes.
@@ -109,19 +111,20 @@ impl Summary {
         }
     }
 
-    /// Leaves out what will not be drawn: the moments of the regions in which the least happened.
+    /// Leaves out what will not be drawn: the moments of regions in which leadership moved least; then the earliest.
     fn forget(&mut self) {
-        let mut counts: Vec<_> = self.regions.values().map(|state| state.moments.len()).collect();
-        counts.sort_unstable();
-        let median = counts.get(counts.len() / 2).copied().unwrap_or_default();
-        for state in self.regions.values_mut() {
-            if state.moments.len() <= median {
-                state.moments = Vec::new();
-            } else {
-                state.moments.drain(..state.moments.len() / 2);
+        let mut states: Vec<_> = self.regions.values_mut().collect();
+        states.sort_by_key(|state| state.order());
+        let count = states.len().min(MOST_DRAWN);
+        let (drawn, others) = states.split_at_mut(count);
+        others.iter_mut().for_each(|state| state.moments = Vec::new());
+        self.moments = drawn.iter().map(|state| state.moments.len()).sum();
+        if self.moments > MOST_MOMENTS / 2 {
+            for state in drawn {
+                state.moments = state.moments.split_off(state.moments.len() / 2);
             }
+            self.moments = self.regions.values().map(|state| state.moments.len()).sum();
         }
-        self.moments = self.regions.values().map(|state| state.moments.len()).sum();
     }
 
     fn place(&mut self, file: &str) -> usize {
@@ -145,7 +148,7 @@ impl Summary {
             let mut moves: Vec<_> = moves
                 .map(|((from, to), count)| Move { from: name(*from), to: name(*to), count: *count })
                 .collect();
-            moves.sort_by_key(|moved| std::cmp::Reverse(moved.count));
+            moves.sort_by_key(|moved| Reverse(moved.count));
             RegionSummary {
                 region_id: *id,
                 new_leaders: state.new_leaders,
@@ -156,9 +159,9 @@ impl Summary {
                 moves,
             }
         };
-        let mut regions: Vec<_> = self.regions.iter().map(summary).collect();
-        regions.sort_by_key(|region| std::cmp::Reverse((region.new_leaders, region.elections)));
-        regions
+        let mut regions: Vec<_> = self.regions.iter().collect();
+        regions.sort_by_key(|(_, state)| state.order());
+        regions.into_iter().map(summary).collect()
     }
 
     pub(super) fn places(&self) -> &[String] {
@@ -172,6 +175,11 @@ impl Summary {
 }
 
 impl State {
+    /// Those first in which leadership moved most.
+    fn order(&self) -> impl Ord + use<> {
+        Reverse((self.new_leaders, self.elections))
+    }
+
     fn led_by(&mut self, peer: Option<PeerId>, place: usize, at: DateTime<Utc>) {
         self.new_leaders += 1;
         let since = self.lost.take().or(self.doubted.filter(|_| self.leader.is_some()).map(|(at, _)| at));
@@ -287,5 +295,15 @@ mod tests {
         }
         assert!(summary.moments <= MOST_MOMENTS);
         assert_eq!(summary.regions().iter().map(|region| region.new_leaders).sum::<u64>(), 300_000);
+
+        // What is drawn is whole, however many regions have a leader besides.
+        let mut summary = Summary::default();
+        for second in 0..100_000 {
+            let mut change = change(second, Kind::BecameLeader, 1, "a");
+            change.region_id =
+                Some(RegionId(u64::try_from(if second < 300 { second % 30 } else { second }).unwrap()));
+            summary.add(&change);
+        }
+        assert!((0..30).all(|region| summary.moments(RegionId(region)).len() == 10));
     }
 }

@@ -82,30 +82,35 @@ struct Looks {
 const UNCLEAR: u64 = 0;
 
 impl Looks {
-    /// Where nearly every line has them, with a level of four letters and a line of the source of four digits.
+    /// Of a line with a level of four letters and a source that names a line of four digits, as nearly all have: where
+    /// their message stands. Of others it is [`UNCLEAR`].
     #[inline(always)]
     fn usual(line: &[u8]) -> Option<Self> {
-        let (level, rest) = line.get(31..)?.split_first_chunk::<8>()?;
-        let (source, rest) = rest.get(2..)?.split_first_chunk()?;
+        let (level, rest) = line.get(31..)?.split_first_chunk::<10>()?;
+        let (source, rest) = rest.split_first_chunk()?;
         let (end, rest) = rest.get(4..)?.split_first_chunk::<4>()?;
         let message = rest.first_chunk()?;
         let message = if end == b"] [\"" { eight(message) } else { UNCLEAR };
-        (level.starts_with(b"] [") & (level[7] == b']')).then_some(Self { source: eight(source), message })
+        let looks_so = line.starts_with(b"[") & level.starts_with(b"] [") & level.ends_with(b"] [");
+        looks_so.then_some(Self { source: eight(source), message })
     }
 
-    /// Of `[2026/11/22 02:43:46.639 +00:00] [INFO] [raft.rs:1271] ["became leader at term 6"]`.
+    /// Of `[2026/11/22 02:43:46.639 +00:00] [INFO] [raft.rs:1271] ["became leader at term 6"]`, also with a level of five
+    /// letters and wherever the source ends.
     #[inline(always)]
     fn of(line: &[u8]) -> Option<Self> {
-        // A level has four letters or five.
-        let level: &[u8; 8] = line.get(31..)?.first_chunk()?;
-        let source_at = 41 + usize::from(level[7] != b']');
-        let (source, rest) = line.get(source_at..)?.split_first_chunk()?;
+        let level = line.strip_prefix(b"[")?.get(30..)?.strip_prefix(b"] [")?;
+        let rest = match level.split_at_checked(4)?.1.split_first_chunk()? {
+            (b"] [", rest) => rest,
+            (_, _) => level.split_at_checked(5)?.1.strip_prefix(b"] [")?,
+        };
+        let (source, rest) = rest.split_first_chunk()?;
         let end = first(rest, 0, |some| some.are(b']'));
         let message = match rest.get(end..).and_then(<[u8]>::split_first_chunk) {
             Some((b"] [\"", message)) => message.first_chunk().map_or(UNCLEAR, eight),
             _ => UNCLEAR,
         };
-        level.starts_with(b"] [").then_some(Self { source: eight(source), message })
+        Some(Self { source: eight(source), message })
     }
 }
 

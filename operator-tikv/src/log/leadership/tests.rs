@@ -136,12 +136,14 @@ fn a_look_passes_every_form_whatever_its_level_its_source_and_what_else_is_sough
         let [date, time, zone, _, source, rest] = line.splitn(6, ' ').collect::<Vec<_>>()[..] else {
             panic!()
         };
-        for level in ["[INFO]", "[DEBUG]"] {
+        for level in ["[INFO]", "[DEBUG]", "[WARNING]", "[DPANIC]", "[CRITICAL]"] {
             for number in ["1", "12", "123", "1234", "12345"] {
                 let file = source.split_once(':').map(|(file, _)| format!("{file}:{number}]"));
                 let source = file.as_deref().unwrap_or(source);
                 let line = [date, time, zone, level, source, rest].join(" ");
-                assert_eq!(told(&line).unwrap().kind, kind, "{line}");
+                let told = leadership_of_line(line.as_bytes(), "tikv.log", None);
+                assert_eq!(told.map(|told| told.kind), Some(kind), "{line}");
+                assert!(may_tell(line.as_bytes(), kind.is_vote()), "{line}");
                 for kinds in [&[kind][..], &[kind, Kind::BecameLeader]] {
                     assert!(Sought::new(kinds, false).may_be_in(line.as_bytes()), "{line}");
                 }

@@ -40,6 +40,25 @@ fn a_log_that_forges_another_in_a_value_or_a_stack_trace_makes_no_event() {
 }
 
 #[test]
+fn statistics_are_the_same_on_any_number_of_threads() {
+    // Pieces begin within the stack trace.
+    let trace = "[frame 1] at foo\n   at bar\n".repeat(20_000);
+    let damaged = "{\"time\":\"2026/11/22 02:44:22.765 +00:00\",\"level\":\"LOUD\"}\n";
+    let text = format!("rubbish\n{LEADER}{trace}{damaged}{LEADER}{trace}{LEADER}");
+    let path = temporary("threads", text.as_bytes());
+    let [one, two, eight] = [1, 2, 8].map(|threads| {
+        let mut stats = Stats::default();
+        Scan { threads, ..Scan::default() }.stats(&path, &mut stats).unwrap();
+        stats
+    });
+    assert_eq!((one.unparsed, one.continuation), (2, 80_000));
+    let shown: Vec<_> = one.examples.iter().map(|example| (example.line, example.text.get(..7))).collect();
+    assert_eq!(shown, [(Some(1), Some("rubbish")), (Some(40_003), Some("{\"time\""))]);
+    assert_eq!((&one, &one), (&two, &eight));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn statistics_tell_entries_from_what_belongs_to_them_and_from_rubbish() {
     let text = format!("rubbish\n{LEADER}   at stack\n\nmore\n{}{LEADER}\0\0\0\n", &LEADER[..60].trim_end())
         .into_bytes();
@@ -60,7 +79,10 @@ fn statistics_tell_entries_from_what_belongs_to_them_and_from_rubbish() {
 
 #[test]
 fn what_is_no_log_says_so() {
-    for text in [&b"\x7fELF\0\0\0\0\n\xFF"[..], b"Nov 22 02:44:22 host kernel: x\n", &[0; 10_000], b"\n\n"] {
+    let endless = vec![b'x'; 3 * 1024 * 1024];
+    for text in
+        [&b"\x7fELF\0\0\0\0\n\xFF"[..], b"Nov 22 02:44:22 host kernel: x\n", &[0; 10_000], b"\n\n", &endless]
+    {
         let path = temporary("foreign", text);
         let found = Scan::default().leadership(&path, |_, _| {}, |_| ControlFlow::Continue(())).unwrap();
         let mut stats = Stats::default();
@@ -68,6 +90,13 @@ fn what_is_no_log_says_so() {
         assert_eq!((stats.entries, stats.unparsed), (0, stats.lines));
         std::fs::remove_file(path).unwrap();
     }
+}
+
+#[test]
+fn a_log_that_begins_within_a_long_stack_trace_is_one() {
+    let path = temporary("late", format!("{}{LEADER}", "   0: std::backtrace\n".repeat(70_000)).as_bytes());
+    assert_eq!(changes(&Scan::default(), &path).len(), 1);
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
