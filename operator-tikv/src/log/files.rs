@@ -100,13 +100,19 @@ impl<R: BufRead> Read for Zstd<R> {
                     }
                     Self::Between(frame.into_inner())
                 }
-                Self::Between(mut input) => {
-                    if input.fill_buf()?.is_empty() {
-                        return Ok(0);
+                Self::Between(mut input) => match input.fill_buf().map(<[u8]>::is_empty) {
+                    Ok(true) => return Ok(0),
+                    Ok(false) => {
+                        let frame =
+                            ruzstd::decoding::StreamingDecoder::new(input).map_err(io::Error::other)?;
+                        Self::Within(Box::new(frame))
                     }
-                    let frame = ruzstd::decoding::StreamingDecoder::new(input).map_err(io::Error::other)?;
-                    Self::Within(Box::new(frame))
-                }
+                    // It may only have been interrupted.
+                    Err(error) => {
+                        *self = Self::Between(input);
+                        return Err(error);
+                    }
+                },
                 Self::Ended => return Ok(0),
             };
         }

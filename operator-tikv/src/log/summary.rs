@@ -113,17 +113,19 @@ impl Summary {
 
     /// Leaves out what will not be drawn: the moments of regions in which leadership moved least; then the earliest.
     fn forget(&mut self) {
-        let mut states: Vec<_> = self.regions.values_mut().collect();
+        let states = self.regions.values_mut().filter(|state| !state.moments.is_empty());
+        let mut states: Vec<_> = states.collect();
         states.sort_by_key(|state| state.order());
-        let count = states.len().min(MOST_DRAWN);
-        let (drawn, others) = states.split_at_mut(count);
-        others.iter_mut().for_each(|state| state.moments = Vec::new());
-        self.moments = drawn.iter().map(|state| state.moments.len()).sum();
+        for state in states.iter_mut().skip(MOST_DRAWN) {
+            state.moments = Vec::new();
+        }
+        let kept = |states: &[&mut State]| states.iter().map(|state| state.moments.len()).sum();
+        self.moments = kept(&states);
         if self.moments > MOST_MOMENTS / 2 {
-            for state in drawn {
+            for state in &mut states {
                 state.moments = state.moments.split_off(state.moments.len() / 2);
             }
-            self.moments = self.regions.values().map(|state| state.moments.len()).sum();
+            self.moments = kept(&states);
         }
     }
 
