@@ -23,6 +23,8 @@ impl Input {
         let mut file = File::open(path)?;
         let kind = file.metadata()?.file_type();
         if kind.is_dir() {
+            // It stays in the list also if not all of it could be listed.
+            fs::read_dir(path)?.try_for_each(|entry| entry.map(drop))?;
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 "there is no log in this directory (*.log, *.log.1)",
@@ -120,15 +122,20 @@ impl<R: BufRead> Read for Zstd<R> {
 }
 
 /// The files that `paths` stand for: of a directory those whose name says that they are logs, rotated ones before those
-/// that replaced them. What does not exist, or is a directory that has none or cannot be listed, stays in the list, and is
-/// missed when it is opened.
+/// that replaced them. What does not exist, or is a directory that has none or cannot be listed to its end, stays in the list,
+/// and is missed when it is opened.
 pub fn log_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
-        let mut listed: Vec<_> =
-            fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut listed = Vec::new();
+        let whole = fs::read_dir(path).and_then(|mut entries| {
+            entries.try_for_each(|entry| {
+                listed.push(entry?.path());
+                Ok(())
+            })
+        });
         listed.retain(|path| path.is_file() && Rotated::of(path).is_some());
-        if listed.is_empty() {
+        if listed.is_empty() || whole.is_err() {
             listed.push(path.clone());
         }
         listed.sort();
@@ -250,6 +257,21 @@ mod tests {
             "my-tikv.log",
         ];
         assert_eq!(files, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_directory_without_a_log_is_missed_and_the_others_are_read() {
+        let directory = std::env::temp_dir().join(format!("operator-no-logs-{}", std::process::id()));
+        let [empty, full] = ["empty", "full"].map(|name| directory.join(name));
+        fs::create_dir_all(&empty).unwrap();
+        fs::create_dir_all(&full).unwrap();
+        fs::write(empty.join("x.txt"), "").unwrap();
+        fs::write(full.join("tikv.log"), "").unwrap();
+        let files = log_files(&[empty.clone(), full.clone()]);
+        assert_eq!(files, [empty.clone(), full.join("tikv.log")]);
+        let why = Input::open(&empty).err().map(|error| error.to_string());
+        assert!(why.is_some_and(|why| why.contains("no log in this directory")));
+        fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Scan {
         let mut input = Input::open(path)?;
         let start = start_of(&mut input, &self.filter)?;
         let threads = self.threads.max(1);
-        // Up to eight threads take no more memory than two. What begins with a page is copied faster.
+        // Up to eight threads take no more memory than two. Whole pages, or reading is slower: see `pieces::BEFORE`.
         let size = (2 * size / threads).clamp(size / 4, size) / 4096 * 4096;
         pieces::read(input, &Plan { start, threads, size, done: &self.done }, work, take)
     }

@@ -77,12 +77,19 @@ fn statistics_tell_entries_from_what_belongs_to_them_and_from_rubbish() {
     std::fs::remove_file(path).unwrap();
 }
 
+const DAMAGED: &[u8] = b"[2026/11/22 02:43:00.000 +00:00] hello from another program\n";
+
 #[test]
 fn what_is_no_log_says_so() {
     let endless = vec![b'x'; 3 * 1024 * 1024];
-    for text in
-        [&b"\x7fELF\0\0\0\0\n\xFF"[..], b"Nov 22 02:44:22 host kernel: x\n", &[0; 10_000], b"\n\n", &endless]
-    {
+    for text in [
+        &b"\x7fELF\0\0\0\0\n\xFF"[..],
+        b"Nov 22 02:44:22 host kernel: x\n",
+        &[0; 10_000],
+        b"\n\n",
+        &endless,
+        DAMAGED,
+    ] {
         let path = temporary("foreign", text);
         let found = Scan::default().leadership(&path, |_, _| {}, |_| ControlFlow::Continue(())).unwrap();
         let mut stats = Stats::default();
