@@ -1,6 +1,7 @@
 //! The lines of a text.
 
-use super::marks::newlines;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, u8x64};
 
 /// How much is looked through at once, in bytes.
 const CHUNK: usize = 4 * 1024;
@@ -52,42 +53,43 @@ impl EachLine<'_> {
     /// Looks through the next chunk.
     fn search(&mut self) {
         self.chunk = self.searched;
-        (self.next, self.found) = (0, 0);
         let rest = self.block.get(self.chunk..).unwrap_or_default();
         let chunk = rest.get(..CHUNK).unwrap_or(rest);
         self.searched += chunk.len();
-        let (blocks, rest) = chunk.as_chunks();
-        let mut at = 0;
-        for block in blocks {
-            self.note(at, newlines(block));
-            at += 64;
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 64];
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            self.note(at, newlines(&last));
-        }
+        self.next = 0;
+        self.found = dispatch!(Level::new(), simd => ends(simd, chunk, &mut self.ends));
     }
+}
 
-    /// Writes down the ends in 64 bytes.
-    #[inline(always)]
-    fn note(&mut self, at: u16, mut ends: u64) {
+/// Writes down where lines end, and says how many do. The count is kept in a register: each step waits for it.
+#[inline(always)]
+fn ends<S: Simd>(simd: S, chunk: &[u8], ends: &mut [u16; CHUNK]) -> usize {
+    let end = u8x64::splat(simd, b'\n');
+    let (blocks, rest) = chunk.as_chunks();
+    let mut last = [0; 64];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut found = 0;
+    let mut at = 0;
+    for block in blocks.iter().chain(std::iter::once(&last)) {
+        let mut marks = u8x64::from_slice(simd, block).simd_eq(end).to_bitmask();
         // Lines are longer than that, nearly all: there is one, or what was written will be written over.
-        self.put(at, ends);
-        self.found += usize::from(ends != 0);
-        ends &= ends.wrapping_sub(1);
-        while ends != 0 {
-            self.put(at, ends);
-            self.found += 1;
-            ends &= ends - 1;
+        put(ends, found, at, marks);
+        found += usize::from(marks != 0);
+        marks &= marks.wrapping_sub(1);
+        while marks != 0 {
+            put(ends, found, at, marks);
+            found += 1;
+            marks &= marks - 1;
         }
+        at += 64;
     }
+    found
+}
 
-    #[inline(always)]
-    fn put(&mut self, at: u16, ends: u64) {
-        if let Some(end) = self.ends.get_mut(self.found) {
-            *end = at + ends.trailing_zeros() as u16;
-        }
+#[inline(always)]
+fn put(ends: &mut [u16; CHUNK], found: usize, at: u16, marks: u64) {
+    if let Some(end) = ends.get_mut(found) {
+        *end = at + marks.trailing_zeros() as u16;
     }
 }
 
@@ -110,6 +112,21 @@ mod tests {
                 .collect();
             let seen: Vec<_> = lines(&text).collect();
             assert!(seen == expected, "{} bytes", text.len());
+        }
+    }
+
+    #[test]
+    fn every_processor_finds_the_same_ends() {
+        let text: Vec<u8> = (0..CHUNK).map(|at| if at % 67 < at / 256 { b'\n' } else { b'\x8A' }).collect();
+        for length in [0, 1, 63, 64, 65, 1_000, CHUNK - 1, CHUNK] {
+            let chunk = &text[..length];
+            let expected: Vec<_> = (0..length).filter(|at| chunk[*at] == b'\n').collect();
+            for level in [Level::baseline(), Level::new()] {
+                let mut found = [0; CHUNK];
+                let count = dispatch!(level, simd => ends(simd, chunk, &mut found));
+                let seen: Vec<_> = found[..count].iter().map(|end| usize::from(*end)).collect();
+                assert_eq!(seen, expected, "{level:?}, {length} bytes");
+            }
         }
     }
 }

@@ -66,15 +66,6 @@ pub(super) fn first(line: &[u8], from: usize, is: impl Fn(Sixteen) -> Marked) ->
     (at + found.trailing_zeros() as usize).min(line.len())
 }
 
-/// Which of these bytes end a line, the first one in the lowest bit.
-#[inline(always)]
-pub(super) fn newlines(text: &[u8; 64]) -> u64 {
-    let (sixteens, _) = text.as_chunks();
-    sixteens.iter().rev().fold(0, |found, sixteen| {
-        found << 16 | u64::from(Sixteen(u8x16::new(*sixteen)).are(b'\n').0.to_bitmask())
-    })
-}
-
 /// What stands behind the text is not looked at.
 #[cold]
 fn padded(text: &[u8]) -> [u8; 16] {
