@@ -331,15 +331,22 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
-    #[test]
-    fn files_are_merged_by_time_and_each_keeps_its_order() {
-        let directory = std::env::temp_dir().join(format!("operator-merge-{}", std::process::id()));
+    /// A directory of its own, and what writes a file into it.
+    fn written(test: &str) -> (PathBuf, impl Fn(&str, String) -> PathBuf) {
+        let directory = std::env::temp_dir().join(format!("operator-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let path = |name: &str, text: String| {
-            let path = directory.join(name);
+        let within = directory.clone();
+        let path = move |name: &str, text: String| {
+            let path = within.join(name);
             std::fs::write(&path, text).unwrap();
             path
         };
+        (directory, path)
+    }
+
+    #[test]
+    fn files_are_merged_by_time_and_each_keeps_its_order() {
+        let (directory, path) = written("merge");
         // The clock of the second went back.
         let paths = [
             path("a", line(1, "a1") + "  more\n" + &line(4, "a4") + &line(9, "a9")),
@@ -359,13 +366,7 @@ mod tests {
 
     #[test]
     fn of_leadership_only_what_may_tell_of_it_is_merged_and_what_is_no_log_is_said() {
-        let directory = std::env::temp_dir().join(format!("operator-merge-led-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let path = |name: &str, text: String| {
-            let path = directory.join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
+        let (directory, path) = written("merge-led");
         let event = |second, term| {
             line(second, "x")
                 .replace("[a.rs:1] [x]", &format!("[raft.rs:1271] [\"became leader at term {term}\"]"))

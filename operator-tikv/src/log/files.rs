@@ -122,8 +122,8 @@ impl<R: BufRead> Read for Zstd<R> {
 }
 
 /// The files that `paths` stand for: of a directory those whose name says that they are logs, rotated ones before those
-/// that replaced them. What does not exist, or is a directory that has none or cannot be listed to its end, stays in the list,
-/// and is missed when it is opened.
+/// that replaced them. What does not exist, or is a directory that has none or cannot be listed to its end, stays in the
+/// list, and is missed when it is opened.
 pub fn log_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_processor_finds_the_same_ends() {
+    fn this_processor_finds_the_ends_that_any_finds() {
         let text: Vec<u8> = (0..CHUNK).map(|at| if at % 67 < at / 256 { b'\n' } else { b'\x8A' }).collect();
         for length in [0, 1, 63, 64, 65, 1_000, CHUNK - 1, CHUNK] {
             let chunk = &text[..length];
